@@ -1,0 +1,73 @@
+#include "kernels/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernels/base/memory.h"
+
+static enum status open_regular(const char *path, int *fd, size_t *size, struct error *e) {
+    struct stat s;
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0) return error_set(e, STATUS_IO, "cannot open '%s': %s", path, strerror(errno));
+    if (fstat(*fd, &s) != 0 || !S_ISREG(s.st_mode)) {
+        close(*fd);
+        return error_set(e, STATUS_IO, "'%s' is not a regular file", path);
+    }
+    *size = (size_t)s.st_size;
+    return STATUS_OK;
+}
+
+enum status file_map(const char *path, struct file_map *out, struct error *e) {
+    int fd;
+    size_t size;
+    enum status s = open_regular(path, &fd, &size, e);
+    if (s != STATUS_OK) return s;
+    *out = (struct file_map){.data = NULL, .size = size};
+    if (size > 0) {
+        void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED) {
+            int code = errno;
+            close(fd);
+            return error_set(e, STATUS_IO, "cannot map '%s': %s", path, strerror(code));
+        }
+        out->data = p;
+    }
+    close(fd);
+    return STATUS_OK;
+}
+
+void file_unmap(struct file_map *f) {
+    if (f->data) munmap((void *)(uintptr_t)f->data, f->size);
+    *f = (struct file_map){0};
+}
+
+enum status file_read(const char *path, size_t limit_bytes, char **out, size_t *length, struct error *e) {
+    struct file_map map;
+    enum status s = file_map(path, &map, e);
+    if (s != STATUS_OK) return s;
+    if (map.size > limit_bytes) {
+        size_t size = map.size;
+        file_unmap(&map);
+        return error_set(e, STATUS_INPUT, "'%s' has %zu bytes; at most %zu are read here", path, size, limit_bytes);
+    }
+    struct text t = {0};
+    text_append_bytes(&t, map.data, map.size);
+    *out = t.data;
+    if (length) *length = t.length;
+    file_unmap(&map);
+    return STATUS_OK;
+}
+
+int file_exists(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISREG(s.st_mode);
+}
+
+int directory_exists(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}

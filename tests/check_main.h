@@ -1,0 +1,31 @@
+/* check_main.h: TEST_MAIN("name", test, test, …) makes main() of a Check test file.
+ * A test program exits 0 when all pass, 1 when one fails, 77 (skipped) where SKIP_TEST_PROGRAM ran. */
+#ifndef ASSAY_TESTS_CHECK_MAIN_H
+#define ASSAY_TESTS_CHECK_MAIN_H
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TEST_MAIN(name, ...) \
+    int main(void) { \
+        Suite *suite = suite_create(name); \
+        TCase *tests = tcase_create(name); \
+        const TTest *list[] = {__VA_ARGS__}; \
+        tcase_set_timeout(tests, 0); \
+        for (size_t i = 0; i < sizeof list / sizeof *list; i++) tcase_add_test(tests, list[i]); \
+        suite_add_tcase(suite, tests); \
+        SRunner *runner = srunner_create(suite); \
+        srunner_run_all(runner, CK_NORMAL); \
+        int failed = srunner_ntests_failed(runner); \
+        srunner_free(runner); \
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS; \
+    }
+
+#define SKIP_TEST_PROGRAM(reason) \
+    do { \
+        printf("skipped: %s\n", reason); \
+        exit(77); \
+    } while (0)
+
+#endif
