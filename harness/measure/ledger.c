@@ -1,0 +1,183 @@
+#include "harness/measure/ledger.h"
+
+#include <string.h>
+
+#include "harness/ceilings/ceilings.h"
+
+const char *ledger_category_name(int i) {
+    static const char *const idle[] = {"idle:imbalance", "idle:serial", "idle:dispatch", "idle:residency"};
+    return i < CATEGORY_COUNT ? category_name((enum category)i) : idle[i - CATEGORY_COUNT];
+}
+
+/* ---- work and limits ---- */
+
+struct closing {
+    const struct tracer *t;
+    const struct session *s;
+    const struct ledger_ceilings *ceilings;
+    struct ledger *out;
+    int *first_op[EXECUTOR_MAX_PROGRAMS];   /* index in out->ops of each op of unit 0's program */
+    double step_weight_bytes[EXECUTOR_MAX_PROGRAMS];
+    size_t note;                            /* the last one used: spans come in order */
+};
+
+static const struct launch_note *find_note(struct closing *c, const struct span *s) {
+    const struct tracer *t = c->t;
+    for (size_t k = 0; k < t->n_notes; k++) {
+        size_t i = (c->note + k) % t->n_notes;
+        if (t->notes[i].program == s->program && t->notes[i].step == s->step) {
+            c->note = i;
+            return &t->notes[i];
+        }
+    }
+    return NULL;
+}
+
+static double weight_bytes(const struct program *p, const struct op *op) {
+    double bytes = 0;
+    if (op->kind == OP_EMBED) return 0; /* reads a few rows of its table */
+    for (int i = 0; i < op->n_in; i++) {
+        const struct tensor *t = &p->tensors[op->in[i]];
+        if (t->storage == STORAGE_WEIGHT) bytes += (double)t->recipe->rows * (double)t->recipe->cols * (double)dtype_bytes(t->dtype);
+    }
+    return bytes;
+}
+
+static double least_time_ns(struct closing *c, const struct program *p, const struct op *op, int program, const struct work *w) {
+    const struct ledger_ceilings *k = c->ceilings;
+    if (!k || !k->list) return 0;
+    double weights = weight_bytes(p, op), others = w->bytes > weights ? w->bytes - weights : 0;
+    double ns = 0, rate = ceiling_matrix(k->list, k->matrix_unit, k->threads);
+    double far = ceiling_read_at(k->list, k->threads, c->step_weight_bytes[program]);
+    double near = ceiling_read_at(k->list, k->threads, others);
+    if (far > 0) ns += weights / far * 1e9;
+    if (near > 0) ns += others / near * 1e9;
+    if (rate > 0 && w->flop / rate * 1e9 > ns) ns = w->flop / rate * 1e9;
+    return ns;
+}
+
+/* ---- one span ---- */
+
+static struct ledger_cell *cell(struct ledger_unit *u, int stage, int category) {
+    return &u->cells[stage < 0 ? 0 : stage][category];
+}
+
+static struct ledger_op *op_row(struct closing *c, const struct span *s, int unit) {
+    const struct op *op = executor_span_op(&c->s->executor, s, unit);
+    struct ledger *out = c->out;
+    if (!op) return NULL;
+    if (unit == 0 && c->first_op[s->program] && c->first_op[s->program][s->op] >= 0) return &out->ops[c->first_op[s->program][s->op]];
+    for (int i = 0; unit > 0 && i < out->n_ops; i++)
+        if (out->ops[i].op == op) return &out->ops[i];
+    struct ledger_op *row = &out->ops[out->n_ops];
+    *row = (struct ledger_op){.program = executor_span_program(&c->s->executor, s, unit), .op = op, .stage = s->stage};
+    if (unit == 0 && c->first_op[s->program]) c->first_op[s->program][s->op] = out->n_ops;
+    out->n_ops++;
+    return row;
+}
+
+static void add_run(struct closing *c, struct ledger_unit *u, int unit, int lane, double share, const struct span *s) {
+    struct ledger_op *row = op_row(c, s, unit);
+    if (!row) return;
+    struct ledger_cell *to = cell(u, s->stage, (int)row->op->category);
+    double ns = (double)(s->end_ns - s->start_ns) * share;
+    to->ns += ns;
+    row->ns += ns;
+    cell(u, s->stage, CATEGORY_COUNT + (s->is_serial ? IDLE_SERIAL : IDLE_IMBALANCE))->ns += (double)(s->released_ns - s->end_ns) * share;
+    if (lane > 0) return;
+    row->calls++;
+    to->launches += s->launches;
+    c->out->launches += s->launches;
+    if (s->step > c->out->steps) c->out->steps = s->step;
+    const struct launch_note *note = find_note(c, s);
+    if (!note) return;
+    struct work w = op_work(row->program, row->op, note->symbols, &note->facts);
+    double least = least_time_ns(c, row->program, row->op, s->program, &w);
+    to->flop += w.flop;
+    to->bytes += w.bytes;
+    to->least_ns += least;
+    row->flop += w.flop;
+    row->bytes += w.bytes;
+    row->least_ns += least;
+}
+
+static int is_same_launch(const struct span *a, const struct span *b) {
+    return a->kind == SPAN_RUN && b->kind == SPAN_RUN && a->program == b->program && a->step == b->step && a->stage == b->stage;
+}
+
+/* How much of [from, to) host spans of lane 0 cover; `at` walks forward with time. */
+static double host_cover(const struct lane *l, size_t *at, uint64_t from, uint64_t to, int *stage) {
+    double covered = 0;
+    while (*at < l->count && l->spans[*at].end_ns <= from) (*at)++;
+    for (size_t i = *at; i < l->count && l->spans[i].start_ns < to; i++) {
+        const struct span *s = &l->spans[i];
+        if (s->kind != SPAN_HOST && s->kind != SPAN_COPY) continue;
+        uint64_t a = s->start_ns > from ? s->start_ns : from, b = s->end_ns < to ? s->end_ns : to;
+        if (b > a) {
+            covered += (double)(b - a);
+            *stage = s->stage;
+        }
+    }
+    return covered;
+}
+
+static void add_lane(struct closing *c, struct ledger_unit *u, int unit, int lane, double share) {
+    const struct lane *l = &c->t->lanes[unit][lane], *host = &c->t->lanes[unit][0];
+    const struct span *before = NULL;
+    size_t at = 0;
+    uint64_t now = c->t->start_ns;
+    for (size_t i = 0; i <= l->count; i++) {
+        const struct span *s = i < l->count ? &l->spans[i] : NULL;
+        uint64_t next = s ? s->start_ns : c->t->end_ns;
+        int stage = s ? s->stage : 0;
+        if (next > now && before && s && is_same_launch(before, s)) {
+            cell(u, stage, CATEGORY_COUNT + IDLE_DISPATCH)->ns += (double)(next - now) * share;
+        } else if (next > now && lane > 0) {
+            double covered = host_cover(host, &at, now, next, &stage);
+            cell(u, stage, CATEGORY_COUNT + IDLE_SERIAL)->ns += covered * share;
+        }
+        if (!s) break;
+        if (s->kind == SPAN_RUN) add_run(c, u, unit, lane, share, s);
+        else if (s->kind == SPAN_WAIT) cell(u, s->stage, CATEGORY_COUNT + IDLE_RESIDENCY)->ns += (double)(s->end_ns - s->start_ns) * share;
+        else cell(u, s->stage, s->kind == SPAN_COPY ? CATEGORY_COPY : CATEGORY_HOST)->ns += (double)(s->end_ns - s->start_ns) * share;
+        now = s->released_ns;
+        before = s;
+    }
+    c->out->dropped += l->dropped;
+}
+
+static void prepare_programs(struct closing *c) {
+    const struct executor *x = &c->s->executor;
+    size_t n_ops = 0;
+    for (int i = 0; i < x->n_programs; i++) {
+        const struct program *p = x->programs[i].program;
+        c->first_op[i] = x->programs[i].is_split ? NULL : arena_alloc(&c->out->arena, (p->n_ops + 1) * sizeof(int));
+        for (size_t k = 0; k < p->n_ops; k++) {
+            if (c->first_op[i]) c->first_op[i][k] = -1;
+            c->step_weight_bytes[i] += weight_bytes(p, &p->ops[k]);
+        }
+        n_ops += p->n_ops;
+    }
+    c->out->ops = arena_alloc(&c->out->arena, (n_ops + 1) * sizeof *c->out->ops);
+}
+
+void ledger_close(const struct tracer *t, const struct session *s, const struct ledger_ceilings *ceilings, struct ledger *out) {
+    *out = (struct ledger){.n_units = t->n_units};
+    struct closing c = {.t = t, .s = s, .ceilings = ceilings, .out = out};
+    prepare_programs(&c);
+    for (int unit = 0; unit < t->n_units; unit++) {
+        struct ledger_unit *u = &out->units[unit];
+        u->wall_ns = u->residual_ns = (double)(t->end_ns - t->start_ns);
+        for (int lane = 0; lane < t->n_lanes[unit]; lane++) add_lane(&c, u, unit, lane, 1.0 / t->n_lanes[unit]);
+        for (int stage = 0; stage < PIPELINE_MAX_STAGES; stage++)
+            for (int k = 0; k < LEDGER_CATEGORIES; k++) u->residual_ns -= u->cells[stage][k].ns;
+    }
+}
+
+void ledger_free(struct ledger *l) { arena_free(&l->arena); }
+
+void ledger_executed(const struct ledger *l, struct arena *a, struct executed *out) {
+    struct executed_op *ops = arena_alloc(a, (size_t)(l->n_ops + 1) * sizeof *ops);
+    for (int i = 0; i < l->n_ops; i++) ops[i] = (struct executed_op){l->ops[i].program, l->ops[i].op, l->ops[i].calls};
+    *out = (struct executed){.ops = ops, .n_ops = l->n_ops, .launches = l->launches, .steps = l->steps, .is_complete = l->dropped == 0};
+}

@@ -1,0 +1,66 @@
+/* ledger.h: from spans to a table that adds up. For each unit: wall = Σ lines + idle pieces + residual.
+ *
+ * A unit with T lanes (a thread team) counts a lane's time as 1/T. Idle pieces come from recorded moments:
+ *   idle:imbalance  from a member's own end of an operation to its release by the barrier
+ *   idle:serial     the same while one member alone works, or while the host stage runs on member 0
+ *   idle:dispatch   from the release of one operation to the start of the next of the same launch
+ *   idle:residency  waits for weights
+ * What no record explains is the residual. Shares of the ceiling: an operation cannot take less time than
+ * max(flop ÷ rate, weight bytes ÷ read bandwidth at what a whole step touches + other bytes ÷ bandwidth at the
+ * operation's own size); a line's share is Σ of these ÷ its time. */
+#ifndef ASSAY_HARNESS_MEASURE_LEDGER_H
+#define ASSAY_HARNESS_MEASURE_LEDGER_H
+
+#include "optimizers/optimizer.h"
+
+struct ceiling_list;
+
+enum idle { IDLE_IMBALANCE, IDLE_SERIAL, IDLE_DISPATCH, IDLE_RESIDENCY, IDLE_COUNT };
+enum { LEDGER_CATEGORIES = CATEGORY_COUNT + IDLE_COUNT };
+
+struct ledger_cell {
+    double ns;
+    double flop, bytes;        /* of RUN spans */
+    double least_ns;           /* what the ceilings allow; 0 unknown */
+    int64_t launches;
+};
+
+struct ledger_op {             /* one row an (op of a program): for receipts and the per-operation table */
+    const struct program *program;
+    const struct op *op;
+    int stage;
+    int64_t calls;
+    double ns, flop, bytes, least_ns;
+};
+
+struct ledger_unit {
+    double wall_ns, residual_ns;
+    struct ledger_cell cells[PIPELINE_MAX_STAGES][LEDGER_CATEGORIES];
+};
+
+struct ledger {
+    int n_units;
+    struct ledger_unit units[TRACE_MAX_UNITS];
+    struct ledger_op *ops;
+    int n_ops;
+    int64_t launches, steps;
+    uint64_t dropped;
+    struct arena arena;
+};
+
+const char *ledger_category_name(int i);
+
+/* What the machine can do, for shares: NULL where unknown. */
+struct ledger_ceilings {
+    const struct ceiling_list *list;
+    int threads;
+    const char *matrix_unit;   /* "bf16", "f32": of linear and attention work */
+};
+
+void ledger_close(const struct tracer *t, const struct session *s, const struct ledger_ceilings *c, struct ledger *out);
+void ledger_free(struct ledger *l);
+
+/* Executed operations for receipts, borrowed from the ledger. */
+void ledger_executed(const struct ledger *l, struct arena *a, struct executed *out);
+
+#endif

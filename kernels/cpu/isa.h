@@ -1,0 +1,88 @@
+/* isa.h: the same kernels for several instruction sets, found at run time.
+ *
+ * The sources in kernels/cpu/isa/ are compiled once for each level and end in one constant table a level; nothing else
+ * of them is used by others, and a table of a level that the machine lacks is never called.
+ * Level `amx` uses the tables of avx512bf16: only the dense library uses its tiles. */
+#ifndef ASSAY_KERNELS_CPU_ISA_H
+#define ASSAY_KERNELS_CPU_ISA_H
+
+#include "kernels/base/status.h"
+#include "kernels/types.h"
+
+enum isa { ISA_LEVEL_PLAIN, ISA_LEVEL_AVX2, ISA_LEVEL_AVX512, ISA_LEVEL_AVX512BF16, ISA_LEVEL_AMX, ISA_LEVEL_COUNT };
+const char *isa_name(enum isa level);
+
+/* The best level that processor and operating system support (cpuid, xgetbv, permission for tiles). */
+enum isa isa_best(void);
+
+/* name NULL: the best. Errors: INPUT no such level; UNSUPPORTED what this machine lacks for it. */
+enum status isa_choose(const char *name, enum isa *out, struct error *e);
+
+/* How a weight's numbers are stored, as far as the kernels for few rows read them themselves. */
+enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT };
+
+/* y[r·y_stride + j] = Σ_i w[j, i] x[r, i], j < n, r < rows ≤ FEW_MAX_ROWS, accumulated in f32.
+ * x: f32 (rows, x_stride); FEW_BF16_DOT: bf16. x_stride is a multiple of FEW_PAD and what lies beyond k is zero.
+ * w_stride in bytes. FEW_INT8 rows begin with their f32 scale. Weights are read once for all rows. */
+enum { FEW_MAX_ROWS = 8, FEW_PAD = 32 };
+struct few_product {
+    enum few_kind kind;
+    int rows;
+    int64_t n, k, x_stride, y_stride;
+    size_t w_stride;
+    const void *w, *x;
+    float *y;
+};
+
+/* c (m, n) = or += a (m, k) b (k, n), f32, row-major; n a multiple of 16, b and c rows 64-byte aligned. */
+struct tile_product {
+    const float *a, *b;
+    float *c;
+    int64_t m, n, k, a_stride, b_stride, c_stride;
+    int is_added;
+};
+
+/* One step of a softmax that goes through its keys in tiles (Milakov & Gimelshein 2018): for each row i of
+ * s (m, n) with its first visible[i] keys seen: s := exp(s − max), running max and sum updated, and o (m, k)
+ * scaled to the new maximum. n and k multiples of 16. */
+struct softmax_tile {
+    float *s, *o, *max, *sum;
+    const int64_t *visible;
+    int64_t m, n, k, s_stride, o_stride;
+};
+
+/* Element type t is f32, bf16 or f16; n elements; in and out may be the same unless said. All arithmetic in f32. */
+struct isa_kernels {
+    int lanes;
+    void (*to_f32)(enum dtype t, const void *x, float *y, int64_t n);
+    void (*from_f32)(enum dtype t, const float *x, void *y, int64_t n);
+    void (*scale)(enum dtype t, const void *x, float f, void *y, int64_t n);
+    void (*add)(enum dtype t, const void *a, const void *b, void *y, int64_t n);
+    void (*mul)(enum dtype t, const void *a, const void *b, void *y, int64_t n);
+    void (*silu)(enum dtype t, const void *x, void *y, int64_t n);
+    void (*softmax)(enum dtype t, const void *x, void *y, int64_t n);
+    /* y = silu(gate) · up; gate and up in f32 */
+    void (*swiglu)(enum dtype t, const float *gate, const float *up, void *y, int64_t n);
+    /* y = x + bias, x and bias in f32; bias may be NULL */
+    void (*finish)(enum dtype t, const float *x, const float *bias, void *y, int64_t n);
+    void (*rmsnorm)(enum dtype t, const void *x, const float *g, float eps, void *y, int64_t n);
+    /* sum = a + b rounded to t; y = rmsnorm(sum) */
+    void (*add_rmsnorm)(enum dtype t, const void *a, const void *b, const float *g, float eps, void *sum, void *y, int64_t n);
+    /* One row of heads of width 2·half turned by the angles whose cosines and sines are given; not in place. */
+    void (*rope)(enum dtype t, const void *x, void *y, int64_t heads, int64_t half, const float *cosine, const float *sine);
+    int64_t (*argmax)(enum dtype t, const void *x, int64_t n);        /* lowest index among equals */
+    double (*sum_exp)(enum dtype t, const void *x, float most, float factor, int64_t n); /* Σ exp((x − most)·factor) */
+    float (*dot)(enum dtype t, const float *a, const void *b, int64_t n);
+    void (*add_scaled)(enum dtype t, const void *x, float f, float *y, int64_t n); /* y += f·x; x of type t */
+    /* y (cols, y_stride) f32 = the transpose of x (rows, cols) of type t; rows ≤ y_stride, columns up to the next
+     * multiple of 16 are zero. x_stride in elements. */
+    void (*transpose)(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
+    void (*few)(const struct few_product *p);
+    void (*tile)(const struct tile_product *p);
+    void (*softmax_tile)(const struct softmax_tile *p);
+    /* Runs n × 64 independent multiply-adds of the unit (0: f32, 1: bf16 dot): to time it. Returns flop done. */
+    double (*spin)(int is_bf16, int64_t n);
+};
+const struct isa_kernels *isa_table(enum isa level);
+
+#endif

@@ -1,0 +1,70 @@
+/* elementwise.c: one pass over a run of elements. */
+#include "kernels/cpu/isa/internal.h"
+
+INLINE void to_f32(enum dtype t, const void *x, float *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(DTYPE_F32, y, i, part, V_LOAD(t, x, i, part)); });
+}
+void ISA_NAME(isa_to_f32)(enum dtype t, const void *x, float *y, int64_t n) { BY_TYPE(t, to_f32, x, y, n); }
+
+INLINE void from_f32(enum dtype t, const float *x, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, V_LOAD(DTYPE_F32, x, i, part)); });
+}
+void ISA_NAME(isa_from_f32)(enum dtype t, const float *x, void *y, int64_t n) { BY_TYPE(t, from_f32, x, y, n); }
+
+INLINE void scale(enum dtype t, const void *x, float f, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, V_LOAD(t, x, i, part) * f); });
+}
+void ISA_NAME(isa_scale)(enum dtype t, const void *x, float f, void *y, int64_t n) { BY_TYPE(t, scale, x, f, y, n); }
+
+INLINE void add(enum dtype t, const void *a, const void *b, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, V_LOAD(t, a, i, part) + V_LOAD(t, b, i, part)); });
+}
+void ISA_NAME(isa_add)(enum dtype t, const void *a, const void *b, void *y, int64_t n) { BY_TYPE(t, add, a, b, y, n); }
+
+INLINE void mul(enum dtype t, const void *a, const void *b, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, V_LOAD(t, a, i, part) * V_LOAD(t, b, i, part)); });
+}
+void ISA_NAME(isa_mul)(enum dtype t, const void *a, const void *b, void *y, int64_t n) { BY_TYPE(t, mul, a, b, y, n); }
+
+INLINE vf v_silu(vf x) { return x / (v_set(1) + v_exp(-x)); }
+
+INLINE void silu(enum dtype t, const void *x, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, v_silu(V_LOAD(t, x, i, part))); });
+}
+void ISA_NAME(isa_silu)(enum dtype t, const void *x, void *y, int64_t n) { BY_TYPE(t, silu, x, y, n); }
+
+INLINE void swiglu(enum dtype t, const float *gate, const float *up, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, v_silu(V_LOAD(DTYPE_F32, gate, i, part)) * V_LOAD(DTYPE_F32, up, i, part)); });
+}
+void ISA_NAME(isa_swiglu)(enum dtype t, const float *gate, const float *up, void *y, int64_t n) { BY_TYPE(t, swiglu, gate, up, y, n); }
+
+INLINE void finish(enum dtype t, const float *x, const float *bias, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, V_LOAD(DTYPE_F32, x, i, part) + V_LOAD(DTYPE_F32, bias, i, part)); });
+}
+void ISA_NAME(isa_finish)(enum dtype t, const float *x, const float *bias, void *y, int64_t n) {
+    if (!bias) BY_TYPE(t, from_f32, x, y, n);
+    else BY_TYPE(t, finish, x, bias, y, n);
+}
+
+INLINE void add_scaled(enum dtype t, const void *x, float f, float *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(DTYPE_F32, y, i, part, v_fma(V_LOAD(t, x, i, part), v_set(f), V_LOAD(DTYPE_F32, y, i, part))); });
+}
+void ISA_NAME(isa_add_scaled)(enum dtype t, const void *x, float f, float *y, int64_t n) { BY_TYPE(t, add_scaled, x, f, y, n); }
+
+/* Pair (j, j + half) of each head: y[j] = x[j] c − x[j+half] s; y[j+half] = x[j+half] c + x[j] s. */
+INLINE void rope(enum dtype t, const void *x, void *y, int64_t heads, int64_t half, const float *cosine, const float *sine) {
+    for (int64_t h = 0; h < heads; h++) {
+        int64_t at = h * 2 * half;
+        V_FOR(j, half, part, {
+            vf c = V_LOAD(DTYPE_F32, cosine, j, part);
+            vf s = V_LOAD(DTYPE_F32, sine, j, part);
+            vf a = V_LOAD(t, x, at + j, part);
+            vf b = V_LOAD(t, x, at + half + j, part);
+            V_STORE(t, y, at + j, part, a * c - b * s);
+            V_STORE(t, y, at + half + j, part, b * c + a * s);
+        });
+    }
+}
+void ISA_NAME(isa_rope)(enum dtype t, const void *x, void *y, int64_t heads, int64_t half, const float *cosine, const float *sine) {
+    BY_TYPE(t, rope, x, y, heads, half, cosine, sine);
+}

@@ -1,0 +1,41 @@
+/* table.c: this level's kernels, and a way to time its units. */
+#include "kernels/cpu/isa/internal.h"
+
+enum { CHAINS = 10, UNROLL = 64 };
+
+/* Independent chains of multiply-adds that the compiler can neither drop nor join. */
+double ISA_NAME(isa_spin)(int is_bf16, int64_t n) {
+    vf sum[CHAINS];
+    vf a = v_set(0.5f);
+    for (int c = 0; c < CHAINS; c++) sum[c] = v_set((float)c);
+    for (int64_t i = 0; i < n * UNROLL; i++)
+#pragma GCC unroll 16
+        for (int c = 0; c < CHAINS; c++) {
+#if defined(__AVX512BF16__)
+            if (is_bf16) {
+                __asm__ volatile("vdpbf16ps %1, %1, %0" : "+v"(sum[c]) : "v"(a));
+                continue;
+            }
+#endif
+            sum[c] = v_fma(a, a, sum[c]);
+#if defined(__AVX512F__)
+            __asm__ volatile("" : "+v"(sum[c]));
+#else
+            __asm__ volatile("" : "+x"(sum[c]));
+#endif
+        }
+#if !defined(__AVX512BF16__)
+    if (is_bf16) return 0;
+#endif
+    return (double)n * UNROLL * CHAINS * LANES * (is_bf16 ? 4 : 2);
+}
+
+#define ROW(name) .name = ISA_NAME(isa_##name)
+
+extern const struct isa_kernels ISA_NAME(isa_kernels);
+const struct isa_kernels ISA_NAME(isa_kernels) = {
+    .lanes = LANES,
+    ROW(to_f32), ROW(from_f32), ROW(scale), ROW(add), ROW(mul), ROW(silu), ROW(softmax), ROW(swiglu), ROW(finish),
+    ROW(rmsnorm), ROW(add_rmsnorm), ROW(rope), ROW(argmax), ROW(sum_exp), ROW(dot), ROW(add_scaled), ROW(transpose),
+    ROW(few), ROW(tile), ROW(softmax_tile), ROW(spin),
+};

@@ -1,0 +1,125 @@
+/* tile.c: small f32 products whose operands lie in cache, transposition, and the tile step of a softmax: what
+ * attention is made of. */
+#include "kernels/cpu/isa/internal.h"
+
+#if LANES == 16
+enum { TALL = 6, WIDE = 4 };
+#else
+enum { TALL = 6, WIDE = 2 };
+#endif
+
+/* c (tall, wide vectors) at row i, column j; both extents constants. */
+INLINE void corner(int tall, int wide, const struct tile_product *p, int64_t i, int64_t j) {
+    vf sum[TALL][WIDE];
+    const float *a = p->a + i * p->a_stride;
+    float *c = p->c + i * p->c_stride + j;
+#pragma GCC unroll 8
+    for (int r = 0; r < tall; r++)
+#pragma GCC unroll 8
+        for (int v = 0; v < wide; v++) sum[r][v] = p->is_added ? v_load(DTYPE_F32, c + r * p->c_stride, v * LANES) : v_set(0);
+    for (int64_t k = 0; k < p->k; k++) {
+        const float *b = p->b + k * p->b_stride + j;
+        vf bv[WIDE];
+#pragma GCC unroll 8
+        for (int v = 0; v < wide; v++) bv[v] = v_load(DTYPE_F32, b, v * LANES);
+#pragma GCC unroll 8
+        for (int r = 0; r < tall; r++) {
+            vf ar = v_set(a[r * p->a_stride + k]);
+#pragma GCC unroll 8
+            for (int v = 0; v < wide; v++) sum[r][v] = v_fma(ar, bv[v], sum[r][v]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < tall; r++)
+#pragma GCC unroll 8
+        for (int v = 0; v < wide; v++) v_store(DTYPE_F32, c + r * p->c_stride, v * LANES, sum[r][v]);
+}
+
+INLINE void column(int wide, const struct tile_product *p, int64_t j) {
+    int64_t i = 0;
+    for (; i + TALL <= p->m; i += TALL) corner(TALL, wide, p, i, j);
+    for (; i + 2 <= p->m; i += 2) corner(2, wide, p, i, j);
+    if (i < p->m) corner(1, wide, p, i, j);
+}
+
+void ISA_NAME(isa_tile)(const struct tile_product *p) {
+    int64_t j = 0;
+    for (; j + WIDE * LANES <= p->n; j += WIDE * LANES) column(WIDE, p, j);
+    for (; j < p->n; j += LANES) column(1, p, j);
+}
+
+/* ---- transposition ---- */
+
+/* LANES² elements in log2(LANES) rounds: round s swaps the s-blocks off the diagonal of rows i and i + s. */
+INLINE void transpose_square(vf *rows) {
+#pragma GCC unroll 8
+    for (int s = LANES / 2; s > 0; s /= 2) {
+        vi low, high;
+#pragma GCC unroll 16
+        for (int l = 0; l < LANES; l++) {
+            low[l] = l & s ? LANES + l - s : l;
+            high[l] = l & s ? LANES + l : l + s;
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            if (i & s) continue;
+            vf a = rows[i], b = rows[i + s];
+            rows[i] = __builtin_shuffle(a, b, low);
+            rows[i + s] = __builtin_shuffle(a, b, high);
+        }
+    }
+}
+
+INLINE void transpose(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride) {
+    int64_t wide = (rows + 15) / 16 * 16;
+    for (int64_t r = 0; r < wide; r += LANES)
+        for (int64_t c = 0; c < cols; c += LANES) {
+            vf square[LANES];
+            int64_t n = cols - c;
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; i++) {
+                int64_t at = (r + i) * x_stride + c;
+                square[i] = r + i >= rows ? v_set(0) : n >= LANES ? v_load(t, x, at) : v_load_part(t, x, at, n);
+            }
+            transpose_square(square);
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; i++)
+                if (i < n) v_store(DTYPE_F32, y + (c + i) * y_stride, r, square[i]);
+        }
+}
+void ISA_NAME(isa_transpose)(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride) {
+    BY_TYPE(t, transpose, x, x_stride, rows, cols, y, y_stride);
+}
+
+/* ---- softmax, tile by tile ---- */
+
+INLINE float row_most(const float *s, int64_t n, float most) {
+    vf m = v_set(most);
+    for (int64_t j = 0; j < n; j += LANES) m = v_max(v_load(DTYPE_F32, s, j), m);
+    return v_most(m);
+}
+
+static void softmax_row(const struct softmax_tile *p, int64_t i) {
+    float *s = p->s + i * p->s_stride, *o = p->o + i * p->o_stride;
+    int64_t seen = p->visible[i] < p->n ? p->visible[i] : p->n;
+    if (seen <= 0) {
+        memset(s, 0, (size_t)p->n * sizeof *s);
+        return;
+    }
+    for (int64_t j = seen; j < p->n; j++) s[j] = -INFINITY;
+    float most = row_most(s, p->n, p->max[i]), kept = v_exp(v_set(p->max[i] - most))[0];
+    vf sum = {0};
+    for (int64_t j = 0; j < p->n; j += LANES) {
+        vf e = v_exp(v_load(DTYPE_F32, s, j) - most);
+        v_store(DTYPE_F32, s, j, e);
+        sum += e;
+    }
+    p->sum[i] = p->sum[i] * kept + v_sum(sum);
+    p->max[i] = most;
+    if (kept != 1)
+        for (int64_t d = 0; d < p->k; d += LANES) v_store(DTYPE_F32, o, d, v_load(DTYPE_F32, o, d) * kept);
+}
+
+void ISA_NAME(isa_softmax_tile)(const struct softmax_tile *p) {
+    for (int64_t i = 0; i < p->m; i++) softmax_row(p, i);
+}

@@ -1,0 +1,191 @@
+/* vec.h: a vector of LANES floats on every level, and loads and stores that convert. Element type is a constant
+ * in every use, so that the switches fold away. Private to kernels/cpu/isa/. */
+#ifndef ASSAY_KERNELS_CPU_ISA_VEC_H
+#define ASSAY_KERNELS_CPU_ISA_VEC_H
+
+#include <immintrin.h>
+#include <math.h>
+
+#include "kernels/cpu/isa.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX2__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+
+typedef float vf __attribute__((vector_size(LANES * 4)));
+typedef int32_t vi __attribute__((vector_size(LANES * 4)));
+typedef uint32_t vu __attribute__((vector_size(LANES * 4)));
+typedef uint16_t vh __attribute__((vector_size(LANES * 2))); /* 16-bit elements */
+typedef vf vf_any __attribute__((aligned(1), may_alias));
+typedef vh vh_any __attribute__((aligned(1), may_alias));
+
+INLINE vf v_set(float x) { return (vf){0} + x; }
+INLINE vf v_select(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+INLINE vf v_max(vf a, vf b) { return v_select(a > b, a, b); }
+
+INLINE vf v_fma(vf a, vf b, vf c) {
+#if LANES == 16
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif LANES == 8
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE vi v_round(vf x) { /* to nearest, ties to even; in range */
+#if LANES == 16
+    return (vi)_mm512_cvtps_epi32((__m512)x);
+#elif LANES == 8
+    return (vi)_mm256_cvtps_epi32((__m256)x);
+#else
+    return (vi)_mm_cvtps_epi32((__m128)x);
+#endif
+}
+
+INLINE float v_sum(vf x) {
+    float s = 0;
+#if LANES == 16
+    s = _mm512_reduce_add_ps((__m512)x);
+#else
+    for (int i = 0; i < LANES; i++) s += x[i];
+#endif
+    return s;
+}
+
+INLINE float v_most(vf x) {
+    float m = x[0];
+    for (int i = 1; i < LANES; i++) m = x[i] > m ? x[i] : m;
+    return m;
+}
+
+/* ---- memory ---- */
+
+INLINE vf vh_bf16(vh h) { return (vf)(__builtin_convertvector(h, vu) << 16); }
+
+INLINE vf vh_f16(vh h) {
+#if LANES == 16
+    return (vf)_mm512_cvtph_ps((__m256i)h);
+#elif LANES == 8
+    return (vf)_mm256_cvtph_ps((__m128i)h);
+#else
+    vf x;
+    for (int i = 0; i < LANES; i++) x[i] = f16_to_f32(h[i]);
+    return x;
+#endif
+}
+
+INLINE vh bf16_vh(vf x) {
+#if defined(__AVX512BF16__)
+    return (vh)_mm512_cvtneps_pbh((__m512)x);
+#else
+    vu u = (vu)x, rounded = (u + 0x7fffu + ((u >> 16) & 1)) >> 16;
+    vu quiet = (u >> 16) | 0x40;
+    vu is_nan = (vu)(x != x);
+    return __builtin_convertvector((is_nan & quiet) | (~is_nan & rounded), vh);
+#endif
+}
+
+INLINE vh f16_vh(vf x) {
+#if LANES == 16
+    return (vh)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif LANES == 8
+    return (vh)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    vh h;
+    for (int i = 0; i < LANES; i++) h[i] = f32_to_f16(x[i]);
+    return h;
+#endif
+}
+
+/* Elements i..i+LANES of an array of type t. */
+INLINE vf v_load(enum dtype t, const void *p, int64_t i) {
+    if (t == DTYPE_F32) return *(const vf_any *)(const void *)((const float *)p + i);
+    vh h = *(const vh_any *)(const void *)((const uint16_t *)p + i);
+    return t == DTYPE_BF16 ? vh_bf16(h) : vh_f16(h);
+}
+
+INLINE void v_store(enum dtype t, void *p, int64_t i, vf x) {
+    if (t == DTYPE_F32) *(vf_any *)(void *)((float *)p + i) = x;
+    else *(vh_any *)(void *)((uint16_t *)p + i) = t == DTYPE_BF16 ? bf16_vh(x) : f16_vh(x);
+}
+
+/* The last n < LANES of an array; lanes beyond are zero, nothing beyond is touched. */
+INLINE vf v_load_part(enum dtype t, const void *p, int64_t i, int64_t n) {
+#if LANES == 16
+    __mmask16 mask = (__mmask16)((1u << n) - 1);
+    if (t == DTYPE_F32) return (vf)_mm512_maskz_loadu_ps(mask, (const float *)p + i);
+    vh h = (vh)_mm256_maskz_loadu_epi16(mask, (const uint16_t *)p + i);
+#else
+    vf x = {0};
+    vh h = {0};
+    if (t == DTYPE_F32) {
+        memcpy(&x, (const float *)p + i, (size_t)n * 4);
+        return x;
+    }
+    memcpy(&h, (const uint16_t *)p + i, (size_t)n * 2);
+#endif
+    return t == DTYPE_BF16 ? vh_bf16(h) : vh_f16(h);
+}
+
+INLINE void v_store_part(enum dtype t, void *p, int64_t i, int64_t n, vf x) {
+#if LANES == 16
+    __mmask16 mask = (__mmask16)((1u << n) - 1);
+    if (t == DTYPE_F32) _mm512_mask_storeu_ps((float *)p + i, mask, (__m512)x);
+    else _mm256_mask_storeu_epi16((uint16_t *)p + i, mask, (__m256i)(t == DTYPE_BF16 ? bf16_vh(x) : f16_vh(x)));
+#else
+    if (t == DTYPE_F32) {
+        memcpy((float *)p + i, &x, (size_t)n * 4);
+    } else {
+        vh h = t == DTYPE_BF16 ? bf16_vh(x) : f16_vh(x);
+        memcpy((uint16_t *)p + i, &h, (size_t)n * 2);
+    }
+#endif
+}
+
+/* Walks n elements: `body` with (i, LANES), then once with the rest. is_part is a constant in each copy. */
+#define V_FOR(i, n, part, body) \
+    do { \
+        int64_t i = 0, part = LANES; \
+        for (; i + LANES <= (n); i += LANES) body; \
+        part = (n) - i; \
+        if (part > 0) body; \
+    } while (0)
+#define V_LOAD(t, p, i, part) ((part) == LANES ? v_load(t, p, i) : v_load_part(t, p, i, part))
+#define V_STORE(t, p, i, part, x) ((part) == LANES ? v_store(t, p, i, x) : v_store_part(t, p, i, part, x))
+
+/* exp(x) = 2^n · e^r, n = round(x / ln 2), |r| ≤ ln 2 / 2; e^r by its Taylor polynomial of degree 7 (remainder
+ * below 6e-9), ln 2 in two parts (Cody & Waite 1980) so that r has no rounding of n·ln 2. Error below 1.5 ulp,
+ * tested against libm; 0 below −87.3, infinity above 88.7, NaN stays. */
+INLINE vf v_exp(vf x) {
+    const float low = -87.3f, high = 88.72f;
+    vf in = v_select(x < low, v_set(low), v_select(x > high, v_set(high), x));
+    vi whole = v_round(in * 1.44269504f);
+    vf n = __builtin_convertvector(whole, vf);
+    vf r = v_fma(n, v_set(-0.693359375f), in);
+#if LANES == 4
+    __asm__("" : "+x"(r)); /* the compiler may reorder sums, but this order is the point */
+#endif
+    r = v_fma(n, v_set(2.12194440e-4f), r);
+    vf y = v_set(1.0f / 5040);
+    y = v_fma(y, r, v_set(1.0f / 720));
+    y = v_fma(y, r, v_set(1.0f / 120));
+    y = v_fma(y, r, v_set(1.0f / 24));
+    y = v_fma(y, r, v_set(1.0f / 6));
+    y = v_fma(y, r, v_set(0.5f));
+    y = v_fma(y, r, v_set(1.0f));
+    y = v_fma(y, r, v_set(1.0f));
+    /* 2^128 has no exponent of its own: two factors */
+    vi half = whole >> 1;
+    y = y * (vf)((half + 127) << 23) * (vf)((whole - half + 127) << 23);
+    y = v_select(x < low, v_set(0), y);
+    return v_select(x > high, v_set(INFINITY), y);
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* recipe.h: a weight is an immutable recipe over named leaves, and a source that knows the leaves.
+ *
+ *   leaf "model.layers.3.self_attn.q_proj.weight"  →  unpermute 32 heads  →  encode int8_row  →  concat …
+ *
+ * Optimizers of weights edit leaves, so a fused QKV still quantizes Q, K and V apart. The hash of a recipe is
+ * its identity: a device prepares it once, whatever number of programs use it. Decoding any rows of any
+ * recipe to f32 needs no intermediate copy of the whole, so a model larger than memory can be streamed. */
+#ifndef ASSAY_KERNELS_RECIPE_H
+#define ASSAY_KERNELS_RECIPE_H
+
+#include "kernels/base/memory.h"
+#include "kernels/base/status.h"
+#include "kernels/encoding.h"
+
+/* What a source says of one leaf; bytes are borrowed and stay valid while the source is open. */
+struct leaf {
+    const char *name;
+    int64_t rows, cols;               /* a vector is one row */
+    const struct encoding *encoding;  /* how `data` is stored */
+    const void *data;                 /* NULL: synthetic, rows come from `fill` */
+    /* Synthetic rows: y[0..cols) of row r; depends on nothing but (self, name, r). */
+    void (*fill)(const void *self, const char *name, int64_t r, float *y, int64_t cols);
+    const void *self;
+};
+
+struct weight_source {
+    void *self;
+    int is_synthetic;
+    /* INPUT with the name where a leaf is missing. */
+    enum status (*find)(void *self, const char *name, struct leaf *out, struct error *e);
+};
+
+enum recipe_kind { RECIPE_LEAF, RECIPE_UNPERMUTE, RECIPE_ENCODE, RECIPE_CONCAT };
+enum { RECIPE_MAX_PARTS = 4 };
+
+struct recipe {
+    enum recipe_kind kind;
+    int64_t rows, cols;
+    const char *leaf;                 /* LEAF */
+    int heads;                        /* UNPERMUTE: rows of each head from interleaved pairs back to halves:
+                                         out[h*K + s*K/2 + j] = in[h*K + 2j + s], K = rows / heads */
+    const struct encoding *encoding;  /* ENCODE: stored so; elsewhere inherited from the program's type */
+    const struct recipe *parts[RECIPE_MAX_PARTS]; /* CONCAT: stacked by rows; others: parts[0] */
+    int n_parts;
+    int group;                        /* weight group for residency; -1: always resident */
+};
+
+const struct recipe *recipe_leaf(struct arena *a, const char *leaf, int64_t rows, int64_t cols);
+const struct recipe *recipe_unpermute(struct arena *a, const struct recipe *part, int heads);
+const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, const struct encoding *encoding);
+const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *parts, int n_parts);
+const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part, int group);
+
+uint64_t recipe_hash(const struct recipe *r);
+
+/* Leaves exist in `source` with the rows and cols that the recipe says; both shapes are named otherwise. */
+enum status recipe_check(const struct recipe *r, const struct weight_source *source, struct error *e);
+
+/* y (n, cols) = rows first..first+n of the recipe as f32, after every step (an ENCODE step rounds). */
+enum status recipe_decode(const struct recipe *r, const struct weight_source *source, int64_t first, int64_t n,
+                          float *y, struct error *e);
+
+/* A run of rows stored in one way. `direct` points at the rows where they already lie in memory in
+ * `encoding` and in order (no copy needed), else NULL. */
+struct recipe_segment {
+    int64_t first, rows, cols;
+    const struct encoding *encoding;  /* ENCODE's, else NULL: the program's type */
+    const struct encoding *stored;    /* of `direct` */
+    const void *direct;
+};
+/* Fills at most RECIPE_MAX_PARTS² segments; returns their number, or 0 with the error. */
+enum { RECIPE_MAX_SEGMENTS = 16 };
+int recipe_segments(const struct recipe *r, const struct weight_source *source, struct recipe_segment *out,
+                    struct error *e);
+
+#endif

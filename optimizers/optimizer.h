@@ -1,0 +1,111 @@
+/* optimizer.h: a rewrite of a pipeline, with proof that it took effect.
+ *
+ * Optimizers see programs and operations, never a workload. Each declares its phases; optimizers_apply runs all
+ * phases in the fixed order whatever the order on the command line, so that switches are independent. After a
+ * traced run each answers with a receipt whose evidence is the executed operations; what the rewriter counted is
+ * only the expectation. To add one: a file with its descriptor, one line in OPTIMIZER_LIST. */
+#ifndef ASSAY_OPTIMIZERS_OPTIMIZER_H
+#define ASSAY_OPTIMIZERS_OPTIMIZER_H
+
+#include "workloads/pipeline.h"
+
+#define PHASE_LIST_ORDERED(X) \
+    X(GENERATION, "generation") X(BATCHING, "batching") X(PROGRAM, "program") X(WEIGHTS, "weights") \
+    X(PLACEMENT, "placement") X(RESIDENCY, "residency") X(EXECUTION, "execution")
+enum phase {
+#define X(name, text) PHASE_##name##_,
+    PHASE_LIST_ORDERED(X)
+#undef X
+    PHASE_COUNT
+};
+
+/* How far results may move; ordered, a composite has the worst class of its parts. Same order as the store's. */
+enum fidelity { FIDELITY_IS_EXACT, FIDELITY_IS_SAME_CHOICES, FIDELITY_IS_REORDERED, FIDELITY_IS_LOSSY };
+
+/* A named setting: "a|b|c" one of them, "a+b" any subset of them joined by '+' (or "all"), "int". */
+struct setting_spec {
+    const char *name, *values, *fallback, *help;
+};
+enum { SETTINGS_MAX = 8 };
+struct settings {
+    const char *value[SETTINGS_MAX];   /* in the order of the optimizer's specs */
+};
+
+/* What a rewrite found and did, summed over the pipeline's programs. */
+struct rewrite {
+    int found;                         /* places where the pattern stands */
+    int replaced;                      /* of these, rewritten */
+    int refused;                       /* of these, left plain since the device cannot run the new form */
+    char reason[256];                  /* of the first refusal */
+};
+
+/* Asked before an op enters a program: can the device run it? */
+struct rewrite_context {
+    enum status (*supports)(void *self, const struct program *p, const struct op *op, struct error *e);
+    void *self;
+};
+
+/* Executed operations, from spans of the traced pass: one row an op of a program. */
+struct executed_op {
+    const struct program *program;
+    const struct op *op;
+    int64_t calls;                     /* times it ran */
+};
+struct executed {
+    const struct executed_op *ops;
+    int n_ops;
+    int64_t launches, steps;           /* device launches; generator steps */
+    int is_complete;                   /* 0: spans were dropped */
+};
+
+enum receipt_kind { RECEIPT_IS_ENGAGED, RECEIPT_IS_NO_OP, RECEIPT_IS_FALLBACK, RECEIPT_IS_UNVERIFIED };
+struct receipt {
+    enum receipt_kind kind;
+    char evidence[512];
+};
+
+struct optimizer {
+    const char *name, *summary;
+    unsigned phases;                   /* bit (1 << phase) */
+    int rank;                          /* order within a phase, lower first */
+    enum fidelity fidelity;
+    const struct setting_spec *settings;   /* ends with a NULL name; NULL: none */
+    const char *const *excludes;           /* names that cannot be on with it; ends with NULL; NULL: none */
+    enum status (*apply)(struct pipeline *p, enum phase phase, const struct settings *s,
+                         const struct rewrite_context *context, struct rewrite *out, struct error *e);
+    void (*receipt)(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out);
+};
+
+#define OPTIMIZER_LIST(X) X(attention) X(fusion)
+#define X(name) extern const struct optimizer optimizer_##name;
+OPTIMIZER_LIST(X)
+#undef X
+const struct optimizer *optimizer_at(int i);            /* NULL past the end */
+const struct optimizer *optimizer_find(const char *name);
+
+/* One switched-on optimizer with its settings resolved. */
+enum { OPTIMIZERS_MAX = 16 };
+struct optimizer_use {
+    const struct optimizer *optimizer;
+    struct settings settings;
+    char text[128];                    /* "fusion=patterns=qkv+swiglu", canonical: every setting, or the name alone at defaults */
+};
+/* Parses "NAME" or "NAME=key=value,key=value". Strings are copied into the arena.
+ * INPUT: unknown name or setting (the nearest is suggested), value not among those allowed. */
+enum status optimizer_parse(const char *text, struct arena *a, struct optimizer_use *out, struct error *e);
+/* INPUT where two of them exclude each other or one is named twice. */
+enum status optimizers_check(const struct optimizer_use *uses, int n, struct error *e);
+/* rewrites[i] belongs to uses[i]. */
+enum status optimizers_apply(struct pipeline *p, const struct optimizer_use *uses, int n,
+                             const struct rewrite_context *context, struct rewrite *rewrites, struct error *e);
+enum fidelity optimizers_fidelity(const struct optimizer_use *uses, int n);
+
+/* The setting's value by name, of a use or inside an optimizer. */
+const char *setting_get(const struct optimizer *o, const struct settings *s, const char *name);
+/* "a+b" lists: is `item` in (or is the value "all")? */
+int setting_has(const char *value, const char *item);
+
+/* The candidate nearest in spelling to `word`, NULL where none is near. */
+const char *nearest_name(const char *word, const char *const *candidates, int n);
+
+#endif
