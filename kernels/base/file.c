@@ -11,6 +11,7 @@
 
 static enum status open_regular(const char *path, int *fd, size_t *size, struct error *e) {
     struct stat s;
+    *size = 0;
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0) return error_set(e, STATUS_IO, "cannot open '%s': %s", path, strerror(errno));
     if (fstat(*fd, &s) != 0 || !S_ISREG(s.st_mode)) {

@@ -22,10 +22,11 @@ enum status error_prefix(struct error *e, const char *format, ...) {
     va_start(args, format);
     int n = vsnprintf(e->text, sizeof e->text, format, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof e->text) {
-        size_t at = (size_t)n;
-        snprintf(e->text + at, sizeof e->text - at, ": %.*s", (int)(sizeof old - 1), old);
-    }
+    size_t at = n < 0 ? 0 : (size_t)n < sizeof e->text - 3 ? (size_t)n : sizeof e->text - 3;
+    size_t keep = strnlen(old, sizeof old - 1), room = sizeof e->text - at - 3;
+    memcpy(e->text + at, ": ", 2);
+    memcpy(e->text + at + 2, old, keep < room ? keep : room);
+    e->text[at + 2 + (keep < room ? keep : room)] = 0;
     return e->status;
 }
 

@@ -47,8 +47,8 @@ static enum status open_shard(struct checkpoint *c, const char *index, const cha
                               struct error *e) {
     const char *path = arena_printf(&c->arena, "%s/%s", c->path, shard);
     if (!file_exists(path))
-        return error_set(e, STATUS_INPUT, "%s: tensor '%.*s' is said to lie in '%.*s', but there is no such file; fetch "
-                         "the missing shards", index, CHECKPOINT_SHOWN_BYTES, tensor, CHECKPOINT_SHOWN_BYTES, shard);
+        return error_set(e, STATUS_INPUT, "%s: tensor '%.*s' is said to lie in '%.*s', but there is no such file; "
+                         "fetch the missing shards", index, CHECKPOINT_SHOWN_BYTES, tensor, CHECKPOINT_SHOWN_BYTES, shard);
     struct source s;
     enum status status = checkpoint_map(c, path, &s, e);
     return status != STATUS_OK ? status : safetensors_parse(c, &s, e);

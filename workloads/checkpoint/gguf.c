@@ -39,7 +39,8 @@ void gguf_free(struct gguf *g) {
 }
 
 static enum status key_error(const struct reader *r, const char *key, const char *what, struct error *e) {
-    return error_set(e, STATUS_INPUT, "%s: metadata key '%.*s': %s", r->source->file, CHECKPOINT_SHOWN_BYTES, key, what);
+    return error_set(e, STATUS_INPUT, "%s: metadata key '%.*s': %s", r->source->file, CHECKPOINT_SHOWN_BYTES, key,
+                     what);
 }
 
 /* The next value as JSON; NULL where it has no JSON form (non-finite, not UTF-8) or the file ends: *is_cut. */

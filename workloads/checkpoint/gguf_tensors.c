@@ -75,7 +75,8 @@ static enum status read_info(struct checkpoint *c, const struct source *s, struc
     uint32_t id;
     if (!cursor_string(at, &name)) return cut_short(s, index, e);
     if (name.length == 0 || !is_plain_text(name.data, name.length))
-        return error_set(e, STATUS_INPUT, "%s: the name of tensor %llu is not text", s->file, (unsigned long long)index);
+        return error_set(e, STATUS_INPUT, "%s: the name of tensor %llu is not text", s->file,
+                         (unsigned long long)index);
     t->name = arena_copy_bytes(&c->arena, name.data, name.length);
     enum status status = read_dims(s, at, t, index, e);
     if (status != STATUS_OK) return status;
