@@ -63,6 +63,8 @@ int program_input(struct program *p, const char *name, enum dtype t, int n_dims,
 int program_state(struct program *p, const char *name, enum dtype t, int n_dims, const struct dim *dims);
 int program_weight(struct program *p, const char *name, enum dtype t, const struct recipe *recipe, int is_vector);
 int program_constant(struct program *p, const char *name, enum dtype t, int64_t n, const void *data);
+/* A tensor of another program: its name and constant copied, its recipe shared. */
+int program_adopt(struct program *p, const struct tensor *t);
 void program_output(struct program *p, int tensor);  /* marks an activation as read back by the host */
 int program_find(const struct program *p, const char *name);  /* -1 where absent */
 
@@ -104,6 +106,9 @@ void program_print(const struct program *p, FILE *out);
 
 int64_t tensor_elements(const struct tensor *t, const int64_t *symbols);
 size_t tensor_bytes(const struct tensor *t, const int64_t *symbols);
+/* "bf16 (R, 576)" */
+enum { SHAPE_TEXT_BYTES = 112 };
+void tensor_shape_text(const struct tensor *t, char text[SHAPE_TEXT_BYTES]);
 
 /* Activation memory from liveness: first fit by size into one block, 64-byte aligned.
  * offsets[n_tensors]: byte offset of each activation, SIZE_MAX for others. Returns the block's size. */

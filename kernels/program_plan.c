@@ -12,8 +12,6 @@ struct life {
     size_t bytes, offset;
 };
 
-static int is_planned(const struct tensor *t) { return t->storage == STORAGE_ACTIVATION || t->storage == STORAGE_OUTPUT; }
-
 static size_t find_lives(const struct program *p, struct life *lives) {
     int *at = mem_alloc((p->n_tensors + 1) * sizeof *at); /* 1 + index in lives; 0: none */
     size_t n = 0;
@@ -22,8 +20,10 @@ static size_t find_lives(const struct program *p, struct life *lives) {
         for (int k = 0; k < op->n_out; k++) {
             const struct tensor *t = &p->tensors[op->out[k]];
             size_t bytes = (tensor_bytes(t, p->symbol_max) + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+            /* Kept: read after any op, so nothing shares with it; an output must reach the end. */
             int lasts = t->storage == STORAGE_OUTPUT || t->is_kept;
-            lives[n] = (struct life){.tensor = op->out[k], .first = lasts ? 0 : (int)i, .last = lasts ? (int)p->n_ops : (int)i, .bytes = bytes};
+            lives[n] = (struct life){.tensor = op->out[k], .first = t->is_kept ? 0 : (int)i,
+                                     .last = lasts ? (int)p->n_ops : (int)i, .bytes = bytes};
             at[op->out[k]] = (int)++n;
         }
         for (int k = 0; k < op->n_in; k++)
@@ -64,7 +64,7 @@ size_t program_plan(const struct program *p, size_t *offsets) {
     qsort(lives, n, sizeof *lives, larger_first);
     for (size_t i = 0; i < n; i++) {
         size_t end = place(placed, i, &lives[i]);
-        if (is_planned(&p->tensors[lives[i].tensor])) offsets[lives[i].tensor] = lives[i].offset;
+        offsets[lives[i].tensor] = lives[i].offset;
         if (end > total) total = end;
     }
     mem_free(lives);

@@ -1,13 +1,16 @@
-/* program_print.c: a program as text: assay show --program. */
+/* program_print.c: a program as text, one line an operation: assay show --program. */
 #include "kernels/program.h"
 
-static void print_dims(const struct tensor *t, FILE *out) {
-    fprintf(out, "(");
+void tensor_shape_text(const struct tensor *t, char text[SHAPE_TEXT_BYTES]) {
+    int at = snprintf(text, SHAPE_TEXT_BYTES, "%s (", dtype_name(t->dtype));
     for (int i = 0; i < t->n_dims; i++) {
-        if (t->dims[i].symbol != SYMBOL_NONE) fprintf(out, "%s%s", i ? "," : "", symbol_name(t->dims[i].symbol));
-        else fprintf(out, "%s%lld", i ? "," : "", (long long)t->dims[i].size);
+        struct dim d = t->dims[i];
+        size_t room = SHAPE_TEXT_BYTES - (size_t)at; /* 4 dims of 20 digits fit */
+        const char *comma = i ? ", " : "";
+        if (d.symbol == SYMBOL_NONE) at += snprintf(text + at, room, "%s%lld", comma, (long long)d.size);
+        else at += snprintf(text + at, room, "%s%s", comma, symbol_name(d.symbol));
     }
-    fprintf(out, ")");
+    snprintf(text + at, SHAPE_TEXT_BYTES - (size_t)at, ")");
 }
 
 static void print_recipe(const struct recipe *r, FILE *out) {
@@ -26,12 +29,16 @@ static void print_recipe(const struct recipe *r, FILE *out) {
 
 static void print_tensor(const struct program *p, int index, FILE *out) {
     const struct tensor *t = &p->tensors[index];
-    fprintf(out, "%s:%s", t->name, dtype_name(t->dtype));
-    print_dims(t, out);
+    char shape[SHAPE_TEXT_BYTES];
+    tensor_shape_text(t, shape);
+    fprintf(out, "%s %s", t->name, shape);
     if (t->recipe) {
-        fprintf(out, "=");
+        fprintf(out, " = ");
         print_recipe(t->recipe, out);
+        if (t->recipe->group >= 0) fprintf(out, " in group %d", t->recipe->group);
     }
+    if (t->storage == STORAGE_OUTPUT) fprintf(out, " [output]");
+    if (t->is_kept) fprintf(out, " [kept]");
 }
 
 static void print_place(const struct place *place, FILE *out) {
@@ -43,7 +50,7 @@ static void print_op(const struct program *p, size_t i, FILE *out) {
     const struct op *op = &p->ops[i];
     fprintf(out, "%4zu  ", i);
     print_place(&op->place, out);
-    fprintf(out, "  %-16s %-16s dev %d  ", op_table[op->kind].name, category_name(op->category), op->device);
+    fprintf(out, "  %-15s %-16s device %d  ", op_table[op->kind].name, category_name(op->category), op->device);
     for (int k = 0; k < op->n_in; k++) {
         if (k) fprintf(out, ", ");
         print_tensor(p, op->in[k], out);
@@ -53,9 +60,9 @@ static void print_op(const struct program *p, size_t i, FILE *out) {
         fprintf(out, k ? ", " : " ");
         print_tensor(p, op->out[k], out);
     }
-    if (op->n_covers) fprintf(out, "   [covers");
-    for (int k = 0; k < op->n_covers; k++) fprintf(out, " %s", op_table[op->covers[k]].name);
-    fprintf(out, op->n_covers ? "]\n" : "\n");
+    if (op->n_covers) fprintf(out, "   covers");
+    for (int k = 0; k < op->n_covers; k++) fprintf(out, "%s %s", k ? "," : "", op_table[op->covers[k]].name);
+    fprintf(out, "\n");
 }
 
 void program_print(const struct program *p, FILE *out) {

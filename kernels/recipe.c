@@ -4,6 +4,8 @@
 
 #include "kernels/base/random.h"
 
+/* ---- building ---- */
+
 static struct recipe *new_recipe(struct arena *a, enum recipe_kind kind, const struct recipe *part) {
     struct recipe *r = arena_alloc(a, sizeof *r);
     *r = (struct recipe){.kind = kind, .group = -1};
@@ -55,8 +57,11 @@ const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part,
     return r;
 }
 
+/* ---- facts ---- */
+
+/* The group is where a weight lives, not what it is: it does not enter. */
 uint64_t recipe_hash(const struct recipe *r) {
-    int64_t facts[] = {r->kind, r->rows, r->cols, r->heads};
+    int64_t facts[] = {r->kind, r->rows, r->cols, r->heads, r->n_parts};
     uint64_t h = hash_bytes(1, facts, sizeof facts);
     if (r->leaf) h = hash_bytes(h, r->leaf, strlen(r->leaf));
     if (r->encoding) h = hash_bytes(h, r->encoding->name, strlen(r->encoding->name));
@@ -67,33 +72,72 @@ uint64_t recipe_hash(const struct recipe *r) {
     return h;
 }
 
-enum status recipe_check(const struct recipe *r, const struct weight_source *source, struct error *e) {
-    for (int i = 0; i < r->n_parts; i++) {
-        enum status s = recipe_check(r->parts[i], source, e);
-        if (s != STATUS_OK) return s;
-    }
+double recipe_stored_bytes(const struct recipe *r, enum dtype t) {
+    if (r->kind == RECIPE_ENCODE) return (double)encoding_row_bytes(r->encoding, r->cols) * (double)r->rows;
+    if (r->kind == RECIPE_LEAF) return (double)r->rows * (double)r->cols * (double)dtype_bytes(t);
+    double bytes = 0;
+    for (int i = 0; i < r->n_parts; i++) bytes += recipe_stored_bytes(r->parts[i], t);
+    return bytes;
+}
+
+/* ---- checking ---- */
+
+static enum status check_leaf(const struct recipe *r, const struct weight_source *source, struct error *e) {
     struct leaf leaf;
-    if (r->kind != RECIPE_LEAF) return STATUS_OK;
     enum status s = source->find(source->self, r->leaf, &leaf, e);
-    if (s != STATUS_OK || leaf.fill) return s;
+    if (s != STATUS_OK || leaf.fill) return s; /* a synthetic leaf has the shape that is asked for */
     if (leaf.rows != r->rows || leaf.cols != r->cols)
-        return error_set(e, STATUS_INPUT, "tensor '%s' has shape [%lld, %lld], the configuration wants [%lld, %lld]", r->leaf,
-                         (long long)leaf.rows, (long long)leaf.cols, (long long)r->rows, (long long)r->cols);
+        return error_set(e, STATUS_INPUT, "tensor '%s' has shape [%lld, %lld], the configuration wants [%lld, %lld]",
+                         r->leaf, (long long)leaf.rows, (long long)leaf.cols, (long long)r->rows, (long long)r->cols);
+    if (r->cols % leaf.encoding->block != 0)
+        return error_set(e, STATUS_INPUT, "tensor '%s' is stored as %s in blocks of %d, but its rows have %lld elements",
+                         r->leaf, leaf.encoding->name, leaf.encoding->block, (long long)r->cols);
     return STATUS_OK;
+}
+
+/* The first leaf below, to name a step by. */
+static const char *first_leaf(const struct recipe *r) {
+    while (r->kind != RECIPE_LEAF) r = r->parts[0];
+    return r->leaf;
+}
+
+static enum status check_step(const struct recipe *r, struct error *e) {
+    if (r->kind == RECIPE_UNPERMUTE && (r->heads <= 0 || r->rows % (2 * (int64_t)r->heads) != 0))
+        return error_set(e, STATUS_INPUT, "tensor '%s': %lld rows are not %d heads of an even width", first_leaf(r),
+                         (long long)r->rows, r->heads);
+    if (r->kind == RECIPE_ENCODE && !r->encoding->encode)
+        return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': %s is read, never written", first_leaf(r), r->encoding->name);
+    if (r->kind == RECIPE_ENCODE && r->cols % r->encoding->block != 0)
+        return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': rows of %lld elements do not fit %s, in blocks of %d",
+                         first_leaf(r), (long long)r->cols, r->encoding->name, r->encoding->block);
+    for (int i = 1; r->kind == RECIPE_CONCAT && i < r->n_parts; i++)
+        if (r->parts[i]->cols != r->cols)
+            return error_set(e, STATUS_INTERNAL, "tensors '%s' [%lld, %lld] and '%s' [%lld, %lld] cannot be stacked",
+                             first_leaf(r), (long long)r->parts[0]->rows, (long long)r->cols, first_leaf(r->parts[i]),
+                             (long long)r->parts[i]->rows, (long long)r->parts[i]->cols);
+    return STATUS_OK;
+}
+
+enum status recipe_check(const struct recipe *r, const struct weight_source *source, struct error *e) {
+    if (r->kind == RECIPE_LEAF) return check_leaf(r, source, e);
+    enum status s = check_step(r, e);
+    for (int i = 0; i < r->n_parts && s == STATUS_OK; i++) s = recipe_check(r->parts[i], source, e);
+    return s;
 }
 
 /* ---- decoding ---- */
 
-static enum status decode_leaf(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y, struct error *e) {
+static void decode_leaf_row(const struct recipe *r, const struct leaf *leaf, int64_t row, float *y) {
+    if (leaf->fill) leaf->fill(leaf->self, r->leaf, row, y, r->cols);
+    else leaf->encoding->decode((const char *)leaf->data + (size_t)row * encoding_row_bytes(leaf->encoding, r->cols), y, r->cols);
+}
+
+static enum status decode_leaf(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y,
+                               struct error *e) {
     struct leaf leaf;
     enum status s = w->find(w->self, r->leaf, &leaf, e);
-    if (s != STATUS_OK) return s;
-    size_t bytes = leaf.fill ? 0 : encoding_row_bytes(leaf.encoding, r->cols);
-    for (int64_t i = 0; i < n; i++) {
-        if (leaf.fill) leaf.fill(leaf.self, r->leaf, first + i, y + i * r->cols, r->cols);
-        else leaf.encoding->decode((const char *)leaf.data + (size_t)(first + i) * bytes, y + i * r->cols, r->cols);
-    }
-    return STATUS_OK;
+    for (int64_t i = 0; i < n && s == STATUS_OK; i++) decode_leaf_row(r, &leaf, first + i, y + i * r->cols);
+    return s;
 }
 
 /* Row h·K + s·K/2 + j of the halves order is row h·K + 2j + s of the interleaved one. */
@@ -102,13 +146,22 @@ static int64_t interleaved_row(const struct recipe *r, int64_t row) {
     return h * k + 2 * j + s;
 }
 
-static enum status decode_rows(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y, struct error *e) {
+static enum status decode_unpermuted(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n,
+                                     float *y, struct error *e) {
+    const struct recipe *part = r->parts[0];
     enum status s = STATUS_OK;
-    for (int64_t i = 0; i < n && s == STATUS_OK; i++) s = recipe_decode(r->parts[0], w, interleaved_row(r, first + i), 1, y + i * r->cols, e);
+    struct leaf leaf = {0};
+    if (part->kind == RECIPE_LEAF) s = w->find(w->self, part->leaf, &leaf, e); /* looked up once, not for every row */
+    for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
+        int64_t row = interleaved_row(r, first + i);
+        if (part->kind == RECIPE_LEAF) decode_leaf_row(part, &leaf, row, y + i * r->cols);
+        else s = recipe_decode(part, w, row, 1, y + i * r->cols, e);
+    }
     return s;
 }
 
-static enum status decode_encoded(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y, struct error *e) {
+static enum status decode_encoded(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y,
+                                  struct error *e) {
     enum status s = recipe_decode(r->parts[0], w, first, n, y, e);
     void *row = mem_alloc(encoding_row_bytes(r->encoding, r->cols));
     for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
@@ -119,10 +172,12 @@ static enum status decode_encoded(const struct recipe *r, const struct weight_so
     return s;
 }
 
-static enum status decode_concat(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y, struct error *e) {
+static enum status decode_concat(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y,
+                                 struct error *e) {
     int64_t begin = 0;
     for (int p = 0; p < r->n_parts; p++) {
-        int64_t end = begin + r->parts[p]->rows, from = first > begin ? first : begin, to = first + n < end ? first + n : end;
+        int64_t end = begin + r->parts[p]->rows;
+        int64_t from = first > begin ? first : begin, to = first + n < end ? first + n : end;
         if (from < to) {
             enum status s = recipe_decode(r->parts[p], w, from - begin, to - from, y + (from - first) * r->cols, e);
             if (s != STATUS_OK) return s;
@@ -132,41 +187,50 @@ static enum status decode_concat(const struct recipe *r, const struct weight_sou
     return STATUS_OK;
 }
 
-enum status recipe_decode(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y, struct error *e) {
+enum status recipe_decode(const struct recipe *r, const struct weight_source *source, int64_t first, int64_t n, float *y,
+                          struct error *e) {
     switch (r->kind) {
-    case RECIPE_LEAF: return decode_leaf(r, w, first, n, y, e);
-    case RECIPE_UNPERMUTE: return decode_rows(r, w, first, n, y, e);
-    case RECIPE_ENCODE: return decode_encoded(r, w, first, n, y, e);
-    case RECIPE_CONCAT: return decode_concat(r, w, first, n, y, e);
+    case RECIPE_LEAF: return decode_leaf(r, source, first, n, y, e);
+    case RECIPE_UNPERMUTE: return decode_unpermuted(r, source, first, n, y, e);
+    case RECIPE_ENCODE: return decode_encoded(r, source, first, n, y, e);
+    case RECIPE_CONCAT: return decode_concat(r, source, first, n, y, e);
     }
     return error_set(e, STATUS_INTERNAL, "recipe of kind %d", (int)r->kind);
 }
 
 /* ---- segments ---- */
 
-static int add_segments(const struct recipe *r, const struct weight_source *w, int64_t first, struct recipe_segment *out, int n, struct error *e) {
+struct segment_list {
+    const struct weight_source *source;
+    struct recipe_segment *items;
+    int n;
+};
+
+static enum status add_segments(struct segment_list *l, const struct recipe *r, int64_t first, struct error *e) {
+    enum status s = STATUS_OK;
     if (r->kind == RECIPE_CONCAT) {
-        for (int i = 0; i < r->n_parts && n > 0; i++) {
-            n = add_segments(r->parts[i], w, first, out, n, e);
+        for (int i = 0; i < r->n_parts && s == STATUS_OK; i++) {
+            s = add_segments(l, r->parts[i], first, e);
             first += r->parts[i]->rows;
         }
-        return n;
+        return s;
     }
-    if (n > RECIPE_MAX_SEGMENTS) return -1;
-    struct recipe_segment *s = &out[n - 1];
-    *s = (struct recipe_segment){.first = first, .rows = r->rows, .cols = r->cols, .encoding = r->kind == RECIPE_ENCODE ? r->encoding : NULL};
+    if (l->n == RECIPE_MAX_SEGMENTS)
+        return error_set(e, STATUS_INTERNAL, "a weight is stacked from more than %d parts, '%s' is one too many",
+                         RECIPE_MAX_SEGMENTS, first_leaf(r));
+    struct recipe_segment *segment = &l->items[l->n++];
+    *segment = (struct recipe_segment){.first = first, .rows = r->rows, .cols = r->cols,
+                                       .encoding = r->kind == RECIPE_ENCODE ? r->encoding : NULL};
     struct leaf leaf;
-    if (r->kind == RECIPE_LEAF) {
-        if (w->find(w->self, r->leaf, &leaf, e) != STATUS_OK) return -1;
-        s->stored = leaf.fill ? NULL : leaf.encoding;
-        s->direct = leaf.fill ? NULL : leaf.data;
+    if (r->kind == RECIPE_LEAF) s = l->source->find(l->source->self, r->leaf, &leaf, e);
+    if (r->kind == RECIPE_LEAF && s == STATUS_OK && !leaf.fill) {
+        segment->stored = leaf.encoding;
+        segment->direct = leaf.data;
     }
-    return n + 1;
+    return s;
 }
 
 int recipe_segments(const struct recipe *r, const struct weight_source *source, struct recipe_segment *out, struct error *e) {
-    int n = add_segments(r, source, 0, out, 1, e);
-    if (n > 0) return n - 1;
-    error_set(e, STATUS_INTERNAL, "a weight has more than %d segments", RECIPE_MAX_SEGMENTS);
-    return 0;
+    struct segment_list l = {source, out, 0};
+    return add_segments(&l, r, 0, e) == STATUS_OK ? l.n : 0;
 }

@@ -53,6 +53,9 @@ const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part,
 
 uint64_t recipe_hash(const struct recipe *r);
 
+/* Bytes of the whole as a device stores it: each part in its encoding, else in the dense type `t`. */
+double recipe_stored_bytes(const struct recipe *r, enum dtype t);
+
 /* Leaves exist in `source` with the rows and cols that the recipe says; both shapes are named otherwise. */
 enum status recipe_check(const struct recipe *r, const struct weight_source *source, struct error *e);
 

@@ -39,24 +39,18 @@ static int set_add(struct hash_set *s, uint64_t h) {
     return 1;
 }
 
-static double recipe_bytes(const struct recipe *r, enum dtype t) {
-    double bytes = 0;
-    if (r->kind == RECIPE_ENCODE) return (double)encoding_row_bytes(r->encoding, r->cols) * (double)r->rows;
-    if (r->kind == RECIPE_LEAF) return (double)r->rows * (double)r->cols * (double)dtype_bytes(t);
-    for (int i = 0; i < r->n_parts; i++) bytes += recipe_bytes(r->parts[i], t);
-    return bytes;
-}
-
 static void add_need(const struct program *p, struct hash_set *seen, int has_states, struct memory_need *need) {
     size_t *offsets = mem_alloc((p->n_tensors + 1) * sizeof *offsets);
     double block = (double)program_plan(p, offsets);
     mem_free(offsets);
     if (block > need->activations) need->activations = block;
-    for (size_t i = 0; i < p->n_tensors; i++) {
-        const struct tensor *t = &p->tensors[i];
-        if (t->storage == STORAGE_WEIGHT && set_add(seen, recipe_hash(t->recipe))) need->weights += recipe_bytes(t->recipe, t->dtype);
-        if (t->storage == STORAGE_STATE && !has_states) need->states += (double)tensor_bytes(t, p->symbol_max);
-    }
+    for (size_t i = 0; i < p->n_ops; i++)
+        for (int k = 0; k < p->ops[i].n_in; k++) { /* only what an operation still reads: rewrites leave others behind */
+            const struct tensor *t = &p->tensors[p->ops[i].in[k]];
+            if (t->storage == STORAGE_WEIGHT && set_add(seen, recipe_hash(t->recipe))) need->weights += recipe_stored_bytes(t->recipe, t->dtype);
+        }
+    for (size_t i = 0; i < p->n_tensors; i++)
+        if (p->tensors[i].storage == STORAGE_STATE && !has_states) need->states += (double)tensor_bytes(&p->tensors[i], p->symbol_max);
 }
 
 static enum status check_memory(struct engine *g, unsigned roles, struct error *e) {

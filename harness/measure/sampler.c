@@ -151,21 +151,30 @@ static void open_tracer(struct sampler *s) {
 
 static json_t *real_or_null(double x) { return x == x && x >= 0 ? json_real(x) : json_null(); }
 
+/* "team of 2", "null" */
+static void unit_name(const struct sampler *s, int unit, char *to, size_t bytes) {
+    int lanes = s->tracer.n_lanes[unit];
+    if (lanes > 1) snprintf(to, bytes, "team of %d", lanes);
+    else snprintf(to, bytes, "%s", s->spec->backend);
+}
+
 static json_t *ledger_json(const struct sampler *s, const struct ledger *l) {
     json_t *lines = json_array();
     const struct pipeline *p = &s->engine.pipeline;
     for (int unit = 0; unit < l->n_units; unit++) {
         const struct ledger_unit *u = &l->units[unit];
+        char name[64];
+        unit_name(s, unit, name, sizeof name);
         for (int stage = 0; stage < p->n_stages; stage++)
             for (int k = 0; k < LEDGER_CATEGORIES; k++) {
                 const struct ledger_cell *c = &u->cells[stage][k];
                 if (c->ns <= 0 && c->launches == 0) continue;
-                json_array_append_new(lines, json_pack("{s:i,s:s,s:s,s:f,s:o,s:o,s:o,s:I}", "unit", unit, "stage", p->stages[stage].name,
+                json_array_append_new(lines, json_pack("{s:s,s:s,s:s,s:f,s:o,s:o,s:o,s:I}", "unit", name, "stage", p->stages[stage].name,
                     "category", ledger_category_name(k), "ns", c->ns, "flop", real_or_null(c->flop > 0 ? c->flop : -1),
                     "bytes", real_or_null(c->bytes > 0 ? c->bytes : -1),
                     "ceiling_share", real_or_null(c->least_ns > 0 && c->ns > 0 ? c->least_ns / c->ns : -1), "launches", (json_int_t)c->launches));
             }
-        json_array_append_new(lines, json_pack("{s:i,s:n,s:s,s:f,s:n,s:n,s:n,s:I}", "unit", unit, "stage", "category", "residual",
+        json_array_append_new(lines, json_pack("{s:s,s:n,s:s,s:f,s:n,s:n,s:n,s:I}", "unit", name, "stage", "category", "residual",
             "ns", u->residual_ns, "flop", "bytes", "ceiling_share", "launches", (json_int_t)0));
     }
     return json_pack("{s:f,s:o,s:I}", "wall_ns", l->units[0].wall_ns, "lines", lines, "dropped", (json_int_t)l->dropped);

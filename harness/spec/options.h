@@ -36,7 +36,7 @@ enum {
     X(DTYPE, "dtype", TEXT, 1, "bf16", FOR_SPEC | FOR_VERIFY, "T", "f32, bf16 or f16: weights, activations and cache") \
     X(THREADS, "threads", INT, 1, "0", FOR_SPEC | FOR_VERIFY | FOR_CEILINGS, "N", "size of the thread team; 0: every core that we may use") \
     X(ISA, "isa", TEXT, 1, NULL, FOR_SPEC | FOR_VERIFY, "LEVEL", "force the instruction set down: plain, avx2, avx512, avx512bf16, amx") \
-    X(OPT, "opt", LIST, 0, NULL, FOR_SPEC | FOR_VERIFY | FOR_SHOW, "NAME[=SETTINGS]", "switch an optimizer on; may be repeated") \
+    X(OPT, "opt", LIST, 0, NULL, FOR_SPEC | FOR_VERIFY, "NAME[=SETTINGS]", "switch an optimizer on; may be repeated") \
     X(SCENARIO, "scenario", TEXT, 0, NULL, FOR_SPEC, "NAME", "single: one request at a time; offline: all at once. Default: by --batch") \
     X(BATCH, "batch", INT, 1, "1", FOR_SPEC, "N", "requests in a job") \
     X(PROMPT, "prompt", INT, 1, "128", FOR_SPEC, "N", "synthetic prompt length in tokens, where no prompt is given") \

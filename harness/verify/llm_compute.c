@@ -88,7 +88,8 @@ static void widen(const void *from, enum dtype t, size_t n, float *to) {
 static enum status read_tap(struct engine *g, const char *name, size_t n, float *to, int *is_there, struct error *e) {
     int index = g->pipeline.role[ROLE_FORCED], tensor = program_find(&g->pipeline.programs[index], name);
     *is_there = 0;
-    if (tensor < 0 || program_producer(&g->pipeline.programs[index], tensor) < 0) return STATUS_OK;
+    if (tensor < 0 || !g->pipeline.programs[index].tensors[tensor].is_kept) return STATUS_OK;
+    if (program_producer(&g->pipeline.programs[index], tensor) < 0) return STATUS_OK; /* fused away */
     const struct tensor *t = &g->pipeline.programs[index].tensors[tensor];
     void *raw = mem_alloc(n * dtype_bytes(t->dtype));
     enum status s = executor_read(&g->session.executor, g->session.io[index].executor_program, tensor, 0, raw, n * dtype_bytes(t->dtype), e);

@@ -13,6 +13,8 @@
 
 struct cpu_dense;      /* the dense library's primitives of one program (dense.h) */
 
+enum { CPU_ITEMS_A_MEMBER = 3 };           /* attention: with fewer items a member, long key ranges are split */
+
 /* A run of rows of a weight that is stored in one way. */
 struct cpu_segment {
     int64_t first, rows;
@@ -35,6 +37,8 @@ struct cpu_weight {
 
 struct cpu_state {
     char *name;
+    int64_t dims[TENSOR_MAX_DIMS]; /* at the symbols' maxima: its layout */
+    enum dtype dtype;
     void *data;
     size_t bytes;
 };
@@ -63,8 +67,10 @@ struct cpu_device {
     size_t n_angles, angle_capacity;
     void *activations, *shared;            /* shared: scratch of one operation for all members */
     void *scratch[TEAM_MAX_MEMBERS];       /* of one operation for one member */
-    size_t activation_bytes, shared_bytes, scratch_bytes;
+    void *dense_scratch[TEAM_MAX_MEMBERS]; /* the same, for the dense library */
+    size_t activation_bytes, shared_bytes, scratch_bytes, dense_scratch_bytes;
     size_t input_bytes;                    /* of all programs */
+    atomic_int arrived[CPU_ITEMS_A_MEMBER * TEAM_MAX_MEMBERS]; /* attention: key ranges of a unit that are done */
 };
 
 struct cpu_prepared;
@@ -93,7 +99,7 @@ struct cpu_prepared {
     void **data;                           /* of each tensor: where its bytes are; NULL for weights */
     size_t *offsets;                       /* of planned activations in the device's block */
     const void *block;                     /* the device's block that `data` was made for */
-    void *inputs;
+    void *inputs;            /* one block for all of them */
     size_t input_bytes;
     int64_t symbols[SYMBOL_COUNT];
     int is_bound;
@@ -141,15 +147,30 @@ cpu_kernel cpu_embed, cpu_rmsnorm, cpu_rope, cpu_kv_write, cpu_scale, cpu_causal
 cpu_kernel cpu_attn_scores, cpu_attn_values, cpu_attention;                                 /* attention.c */
 cpu_kernel cpu_linear, cpu_linear_swiglu;                                                   /* linear.c */
 
-void cpu_need_plain(const struct cpu_device *d, const struct program *p, const struct op *op, struct cpu_need *out);
+cpu_kernel *cpu_kernel_of(enum op_kind k);                                                  /* cpu.c */
+
+void cpu_need_plain(const struct program *p, const struct op *op, struct cpu_need *out);
 void cpu_need_attention(const struct cpu_device *d, const struct program *p, const struct op *op, struct cpu_need *out);
 void cpu_need_linear(const struct cpu_device *d, const struct program *p, const struct op *op, const struct cpu_weight *w, struct cpu_need *out);
 
 /* Builds what LINEAR needs of the dense library for the symbols just set; nothing where the shape was seen. */
 enum status cpu_linear_bind(struct cpu_prepared *q, struct error *e);
+void cpu_dense_close(struct cpu_dense *s); /* NULL is fine */
+
+/* Makes every member's block at least as large; OK or NO_MEMORY. */
+enum status cpu_scratch_grow(void **blocks, int n, size_t *have, size_t want, struct error *e);
+
+/* 1: so many rows go to the dense library, and all members must take part. */
+int cpu_is_many_rows(int64_t rows);
 
 /* What computes a linear of this activation and weight type, for describe(): few or many rows. */
 const char *cpu_linear_unit(const struct cpu_device *d, enum dtype t, int is_many);
+
+/* ---- prepare.c: as in backend.h ---- */
+
+enum status cpu_prepare(struct device *device, const struct program *p, const struct weight_source *source, struct prepared **out,
+                        struct error *e);
+void cpu_release(struct prepared *prepared);
 
 /* ---- weights.c ---- */
 

@@ -56,6 +56,7 @@ struct isa_kernels {
     int lanes;
     void (*to_f32)(enum dtype t, const void *x, float *y, int64_t n);
     void (*from_f32)(enum dtype t, const float *x, void *y, int64_t n);
+    void (*from_int8)(enum dtype t, const int8_t *x, void *y, int64_t n);
     void (*scale)(enum dtype t, const void *x, float f, void *y, int64_t n);
     void (*add)(enum dtype t, const void *a, const void *b, void *y, int64_t n);
     void (*mul)(enum dtype t, const void *a, const void *b, void *y, int64_t n);

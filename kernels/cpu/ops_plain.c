@@ -219,8 +219,7 @@ void cpu_rope_kv_write(const struct cpu_call *c) {
     }
 }
 
-void cpu_need_plain(const struct cpu_device *d, const struct program *p, const struct op *op, struct cpu_need *out) {
-    (void)d;
+void cpu_need_plain(const struct program *p, const struct op *op, struct cpu_need *out) {
     *out = (struct cpu_need){0};
     const struct tensor *first = op->n_in ? &p->tensors[op->in[0]] : NULL;
     if (op->kind == OP_EMBED) out->scratch = (size_t)first->recipe->cols * sizeof(float);

@@ -53,7 +53,7 @@ const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, cons
 /* One safetensors file alone, e.g. a golden folder's expected.safetensors. Appends nothing else. */
 enum status safetensors_open(const char *path, struct checkpoint *out, struct error *e);
 
-/* Writes n tensors (dense types only) in the given order; metadata NULL or an object of strings. */
+/* Writes n tensors (dense types only) in the given order. */
 enum status safetensors_write(const char *path, const struct checkpoint_tensor *tensors, size_t n, struct error *e);
 
 /* GGUF metadata beyond scalars, for the tokenizer. Strings are borrowed, not NUL-terminated. */

@@ -11,6 +11,13 @@ INLINE void from_f32(enum dtype t, const float *x, void *y, int64_t n) {
 }
 void ISA_NAME(isa_from_f32)(enum dtype t, const float *x, void *y, int64_t n) { BY_TYPE(t, from_f32, x, y, n); }
 
+INLINE void from_int8(enum dtype t, const int8_t *x, void *y, int64_t n) {
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) v_store(t, y, i, v_bytes(x + i));
+    for (; i < n; i++) v_store_part(t, y, i, 1, v_set((float)x[i]));
+}
+void ISA_NAME(isa_from_int8)(enum dtype t, const int8_t *x, void *y, int64_t n) { BY_TYPE(t, from_int8, x, y, n); }
+
 INLINE void scale(enum dtype t, const void *x, float f, void *y, int64_t n) {
     V_FOR(i, n, part, { V_STORE(t, y, i, part, V_LOAD(t, x, i, part) * f); });
 }

@@ -6,25 +6,11 @@
 enum { DOT_STEP = 2 * LANES };
 #endif
 
-/* LANES signed bytes as floats. */
-INLINE vf load_bytes(const void *p) {
-#if LANES == 16
-    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
-#elif LANES == 8
-    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
-#else
-    int32_t four;
-    memcpy(&four, p, sizeof four);
-    __m128i zero = _mm_setzero_si128(), wide = _mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, _mm_cvtsi32_si128(four)));
-    return (vf)_mm_cvtepi32_ps(_mm_srai_epi32(wide, 24));
-#endif
-}
-
 INLINE vf load_weights(enum few_kind kind, const char *row, int64_t i) {
     if (kind == FEW_F32) return v_load(DTYPE_F32, row, i);
     if (kind == FEW_BF16) return v_load(DTYPE_BF16, row, i);
     if (kind == FEW_F16) return v_load(DTYPE_F16, row, i);
-    return load_bytes(row + sizeof(float) + i);
+    return v_bytes(row + sizeof(float) + i);
 }
 
 INLINE vf load_weights_part(enum few_kind kind, const char *row, int64_t i, int64_t n) {
@@ -33,7 +19,7 @@ INLINE vf load_weights_part(enum few_kind kind, const char *row, int64_t i, int6
     if (kind == FEW_F16) return v_load_part(DTYPE_F16, row, i, n);
     int8_t q[LANES] = {0};
     memcpy(q, row + sizeof(float) + i, (size_t)n);
-    return load_bytes(q);
+    return v_bytes(q);
 }
 
 INLINE float row_scale(enum few_kind kind, const char *row) {

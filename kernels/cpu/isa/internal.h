@@ -20,6 +20,7 @@
 
 void ISA_NAME(isa_to_f32)(enum dtype t, const void *x, float *y, int64_t n);
 void ISA_NAME(isa_from_f32)(enum dtype t, const float *x, void *y, int64_t n);
+void ISA_NAME(isa_from_int8)(enum dtype t, const int8_t *x, void *y, int64_t n);
 void ISA_NAME(isa_scale)(enum dtype t, const void *x, float f, void *y, int64_t n);
 void ISA_NAME(isa_add)(enum dtype t, const void *a, const void *b, void *y, int64_t n);
 void ISA_NAME(isa_mul)(enum dtype t, const void *a, const void *b, void *y, int64_t n);

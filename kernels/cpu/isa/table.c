@@ -35,7 +35,7 @@ double ISA_NAME(isa_spin)(int is_bf16, int64_t n) {
 extern const struct isa_kernels ISA_NAME(isa_kernels);
 const struct isa_kernels ISA_NAME(isa_kernels) = {
     .lanes = LANES,
-    ROW(to_f32), ROW(from_f32), ROW(scale), ROW(add), ROW(mul), ROW(silu), ROW(softmax), ROW(swiglu), ROW(finish),
+    ROW(to_f32), ROW(from_f32), ROW(from_int8), ROW(scale), ROW(add), ROW(mul), ROW(silu), ROW(softmax), ROW(swiglu), ROW(finish),
     ROW(rmsnorm), ROW(add_rmsnorm), ROW(rope), ROW(argmax), ROW(sum_exp), ROW(dot), ROW(add_scaled), ROW(transpose),
     ROW(few), ROW(tile), ROW(softmax_tile), ROW(spin),
 };

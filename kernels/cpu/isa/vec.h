@@ -116,6 +116,20 @@ INLINE void v_store(enum dtype t, void *p, int64_t i, vf x) {
     else *(vh_any *)(void *)((uint16_t *)p + i) = t == DTYPE_BF16 ? bf16_vh(x) : f16_vh(x);
 }
 
+/* LANES signed bytes as floats. */
+INLINE vf v_bytes(const void *p) {
+#if LANES == 16
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
+#elif LANES == 8
+    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
+#else
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    __m128i zero = _mm_setzero_si128(), wide = _mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, _mm_cvtsi32_si128(four)));
+    return (vf)_mm_cvtepi32_ps(_mm_srai_epi32(wide, 24));
+#endif
+}
+
 /* The last n < LANES of an array; lanes beyond are zero, nothing beyond is touched. */
 INLINE vf v_load_part(enum dtype t, const void *p, int64_t i, int64_t n) {
 #if LANES == 16

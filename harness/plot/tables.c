@@ -1,0 +1,128 @@
+/* tables.c: what results/document computed for the selected runs' experiments, taken apart into rows by SQL. */
+#include <stdlib.h>
+
+#include "harness/plot/tables.h"
+#include "results/document/document.h"
+
+static const char tables_sql[] =
+    "create temp table interval(run_id text, metric text, unit text, median real, low real, high real, samples integer,"
+    "  primary key(run_id, metric));"
+    "create temp table comparison(run_id text, base_id text, metric text, verdict text, ratio real, low real, high real,"
+    "  detectable real, is_engaged integer, primary key(run_id, metric));"
+    "create temp table effect(metric text, stage text, axes_json text, factor text, position integer, ratio real, low real,"
+    "  high real);"
+    "create temp table shapley(metric text, stage text, axes_json text, factor text, position integer, ratio real, low real,"
+    "  high real);"
+    "create temp table interaction(metric text, stage text, axes_json text, a text, a_position integer, b text,"
+    "  b_position integer, ratio real, low real, high real);"
+    "create temp table ladder(step integer primary key, label text, ns real, low real, high real, ratio real, ratio_low real,"
+    "  ratio_high real, mask integer)";
+
+/* ?1 is the document. Numbers of a run that is not to be trusted are gaps. */
+static const char interval_sql[] =
+    "insert into interval select c.value ->> '$.run', m.key, m.value ->> '$.unit', m.value ->> '$.median', "
+    "m.value ->> '$.low', m.value ->> '$.high', m.value ->> '$.samples' "
+    "from json_each(?1, '$.cells') c, json_each(c.value, '$.metrics') m "
+    "where c.value ->> '$.run' in (select run_id from selected) "
+    "and c.value ->> '$.state' not in ('invalid', 'failed', 'skipped') and m.value ->> '$.median' is not null";
+
+/* A document compares in the metric's own unit; here more than 1 is better, so a ratio of times turns over. A run is
+ * engaged where every receipt says so, and there is one if anything is on. */
+static const char comparison_sql[] =
+    "insert into comparison "
+    "with cell as (select value ->> '$.run' as run, value ->> '$.mask' as mask, value ->> '$.axes' as axes, value, "
+    "    (select coalesce(min(verdict = 'ENGAGED'), value ->> '$.mask' = 0) from v_receipt where run_id = value ->> '$.run') "
+    "    as is_engaged from json_each(?1, '$.cells')), "
+    "versus as (select c.run, c.is_engaged, p.run as base, v.key as metric, v.value ->> '$.verdict' as verdict, v.value ->> '$.ratio' as ratio, "
+    "           v.value ->> '$.low' as low, v.value ->> '$.high' as high, v.value ->> '$.detectable' as detectable, "
+    "           v.key not like '%per_s' as turns "
+    "           from cell c join cell p on p.mask = 0 and p.axes = c.axes, json_each(c.value, '$.versus_plain') v) "
+    "select run, base, metric, verdict, iif(turns, 1 / ratio, ratio), iif(turns, 1 / high, low), iif(turns, 1 / low, high), "
+    "detectable, is_engaged from versus where run in (select run_id from selected) "
+    "union all select run, run, m.key, null, 1, null, null, null, 1 from cell, json_each(cell.value, '$.metrics') m "
+    "where mask = 0 and run in (select run_id from selected) and m.value ->> '$.median' is not null";
+
+/* Of optimizers that took effect: what did nothing has no effect to show. */
+static const char effect_sql[] =
+    "insert into effect select value ->> '$.metric', value ->> '$.stage', value ->> '$.axes', value ->> '$.factor', "
+    "1 + (value ->> '$.position'), value ->> '$.speedup', value ->> '$.low', value ->> '$.high' from json_each(?1, '$.effects') "
+    "where value ->> '$.is_engaged'";
+
+static const char shapley_sql[] =
+    "insert into shapley select value ->> '$.metric', value ->> '$.stage', value ->> '$.axes', value ->> '$.factor', "
+    "1 + (value ->> '$.position'), value ->> '$.speedup', value ->> '$.low', value ->> '$.high' from json_each(?1, '$.shapley') "
+    "where value ->> '$.is_engaged'";
+
+static const char interaction_sql[] =
+    "insert into interaction select value ->> '$.metric', value ->> '$.stage', value ->> '$.axes', "
+    "value ->> '$.factors[0]', 1 + (value ->> '$.positions[0]'), value ->> '$.factors[1]', 1 + (value ->> '$.positions[1]'), "
+    "value ->> '$.speedup', value ->> '$.low', value ->> '$.high' from json_each(?1, '$.interactions') "
+    "where value ->> '$.is_engaged'";
+
+/* The cells of the first selected run's experiment and axes, with their time and speed-up. */
+#define CELL_SQL \
+    "with first as (select experiment_id, axes_json from v_run join selected using (run_id) order by position limit 1), " \
+    "cell as (select r.mask, r.label, r.experiment_id, i.median, i.low, i.high, c.ratio, c.low as ratio_low, " \
+    "c.high as ratio_high from first f join v_run r using (experiment_id, axes_json) " \
+    "join interval i on i.run_id = r.run_id and i.metric = 'e2e_ns' " \
+    "join comparison c on c.run_id = r.run_id and c.metric = 'e2e_ns' and c.is_engaged) "
+
+static const char ladder_plain_sql[] =
+    CELL_SQL "insert into ladder select 0, label, median, low, high, ratio, ratio_low, ratio_high, mask from cell where mask = 0";
+
+/* From the last step on: of the cells with one optimizer more, the one that takes least time. */
+static const char ladder_step_sql[] =
+    CELL_SQL "insert into ladder select l.step + 1, '+ ' || f.factor, c.median, c.low, c.high, c.ratio, c.ratio_low, "
+    "c.ratio_high, c.mask from cell c join ladder l on l.step = (select max(step) from ladder) "
+    "join v_factor f on f.experiment_id = c.experiment_id and c.mask = l.mask | (1 << f.position) and c.mask <> l.mask "
+    "order by c.median limit 1";
+
+static enum status run_on(sqlite3 *db, const char *sql, const char *document, struct error *e) {
+    sqlite3_stmt *s;
+    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
+        return error_set(e, STATUS_STORE, "%s", sqlite3_errmsg(db));
+    if (document) sqlite3_bind_text(s, 1, document, -1, SQLITE_STATIC);
+    int code = sqlite3_step(s);
+    sqlite3_finalize(s);
+    return code == SQLITE_DONE ? STATUS_OK : error_set(e, STATUS_STORE, "%s", sqlite3_errmsg(db));
+}
+
+/* Effects are of a whole design: a choice among its cells has none. `is_whole`: every cell is selected. */
+static enum status fill_from(struct plot_session *s, const struct id *experiment, int is_whole, struct error *e) {
+    json_t *d;
+    enum status status = document_experiment(s->store, experiment, 0, &d, e);
+    if (status != STATUS_OK) return status;
+    char *text = json_dumps(d, JSON_COMPACT);
+    json_decref(d);
+    const char *const sql[] = {interval_sql, comparison_sql, effect_sql, shapley_sql, interaction_sql};
+    for (int i = 0; status == STATUS_OK && i < (is_whole ? 5 : 2); i++) status = run_on(s->db, sql[i], text, e);
+    free(text);
+    return status;
+}
+
+static enum status fill_ladder(sqlite3 *db, struct error *e) {
+    enum status status = run_on(db, ladder_plain_sql, NULL, e);
+    for (int n = sqlite3_changes(db); status == STATUS_OK && n > 0; n = sqlite3_changes(db))
+        status = run_on(db, ladder_step_sql, NULL, e);
+    if (status != STATUS_OK) return status;
+    /* The plain form alone is no ladder. */
+    return session_execute(db, "delete from ladder where (select count(*) from ladder) = 1", e);
+}
+
+enum status tables_fill(struct plot_session *s, struct error *e) {
+    static const char experiments_sql[] =
+        "select r.experiment_id, count(*) = (select n_cells from v_experiment x where x.experiment_id = r.experiment_id) "
+        "and min(s.position) = 1 from selected s join v_run r using (run_id) group by r.experiment_id order by min(s.position)";
+    sqlite3_stmt *list;
+    enum status status = session_execute(s->db, tables_sql, e);
+    if (status != STATUS_OK) return status;
+    if (sqlite3_prepare_v2(s->db, experiments_sql, -1, &list, NULL) != SQLITE_OK)
+        return error_set(e, STATUS_STORE, "%s", sqlite3_errmsg(s->db));
+    while (status == STATUS_OK && sqlite3_step(list) == SQLITE_ROW) {
+        struct id id = {0};
+        sqlite3_snprintf(sizeof id.text, id.text, "%s", (const char *)sqlite3_column_text(list, 0));
+        status = fill_from(s, &id, sqlite3_column_int(list, 1), e);
+    }
+    sqlite3_finalize(list);
+    return status == STATUS_OK ? fill_ladder(s->db, e) : status;
+}

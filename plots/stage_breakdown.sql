@@ -1,0 +1,12 @@
+-- time of each pipeline stage: the timed median, shared out by the profiled pass, with idle time and the residual
+-- empty: no selected run has a profiled pass (run with --profile 1 or more)
+
+create temp table part as
+select s.position as run, l.unit, coalesce(l.stage, case when l.category like 'idle%' then 'idle' else l.category end) as name,
+       case when l.stage is not null then 0 when l.category like 'idle%' then 1 when l.category = 'residual' then 2 else 0 end as kind,
+       sum(l.ns) / max(l.wall_ns) as share
+from selected s join v_ledger l using (run_id)
+where l.wall_ns > 0
+group by s.position, l.unit, name, kind;
+
+-- include: common/bars.sql

@@ -1,0 +1,363 @@
+/* The kernels of every instruction set that this machine has, one by one against plain loops in double. */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "check_main.h"
+#include "kernels/base/memory.h"
+#include "kernels/base/random.h"
+#include "kernels/cpu/isa.h"
+
+static float uniform(uint64_t *state) { return (float)(random_unit(random_next(state)) * 2 - 1); }
+
+static float load(enum dtype t, const void *p, int64_t i) {
+    if (t == DTYPE_F32) return ((const float *)p)[i];
+    uint16_t h = ((const uint16_t *)p)[i];
+    return t == DTYPE_BF16 ? bf16_to_f32(h) : f16_to_f32(h);
+}
+
+static void store(enum dtype t, void *p, int64_t i, float x) {
+    if (t == DTYPE_F32) ((float *)p)[i] = x;
+    else ((uint16_t *)p)[i] = t == DTYPE_BF16 ? f32_to_bf16(x) : f32_to_f16(x);
+}
+
+/* Relative rounding of a type, a little widened. */
+static double rounding(enum dtype t) { return t == DTYPE_F32 ? 3e-7 : t == DTYPE_BF16 ? 4.5e-3 : 6e-4; }
+
+static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
+static const int64_t lengths[] = {0, 1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 100, 575};
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define EACH_LEVEL(level) for (int level = 0; level <= (int)isa_best(); level++)
+
+static int is_close(double got, double want, double relative, double absolute) {
+    if (isinf(want) || isnan(want)) return isnan(want) ? isnan(got) : got == want;
+    return fabs(got - want) <= relative * fabs(want) + absolute;
+}
+
+START_TEST(test_choose) {
+    struct error e = {0};
+    enum isa level;
+    ck_assert_int_eq(isa_choose(NULL, &level, &e), STATUS_OK);
+    ck_assert_int_eq(level, isa_best());
+    EACH_LEVEL(i) {
+        ck_assert_int_eq(isa_choose(isa_name((enum isa)i), &level, &e), STATUS_OK);
+        ck_assert_int_eq((int)level, i);
+    }
+    ck_assert_int_eq(isa_choose("sse9", &level, &e), STATUS_INPUT);
+    if (isa_best() == ISA_LEVEL_AMX) return;
+    e = (struct error){0};
+    ck_assert_int_eq(isa_choose("amx", &level, &e), STATUS_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(e.text, isa_name(isa_best())));
+}
+END_TEST
+
+/* All 65536 half words there and back, and roundings of awkward floats, as types.h has them. */
+START_TEST(test_conversions) {
+    uint16_t *h = mem_alloc(65536 * sizeof *h), *back = mem_alloc(65536 * sizeof *back);
+    float *f = mem_alloc(65536 * sizeof *f);
+    for (int i = 0; i < 65536; i++) h[i] = (uint16_t)i;
+    EACH_LEVEL(level) for (int k = 1; k < 3; k++) {
+        const struct isa_kernels *isa = isa_table((enum isa)level);
+        isa->to_f32(types[k], h, f, 65536);
+        for (int i = 0; i < 65536; i++) {
+            float want = load(types[k], h, i);
+            ck_assert_msg(isnan(want) ? isnan(f[i]) : f[i] == want, "level %d type %d word %x", level, k, (unsigned)i);
+        }
+        isa->from_f32(types[k], f, back, 65536);
+        for (int i = 0; i < 65536; i++) {
+            int is_subnormal = types[k] == DTYPE_BF16 && (i & 0x7f80) == 0; /* the bf16 instruction takes them for zero */
+            if (!isnan(f[i]) && !is_subnormal) ck_assert_msg(back[i] == h[i], "level %d type %d word %x", level, k, (unsigned)i);
+            if (isnan(f[i])) ck_assert(isnan(load(types[k], back, i)));
+        }
+    }
+    uint64_t seed = 5;
+    for (int i = 0; i < 65536; i++) f[i] = uniform(&seed) * 8;
+    f[0] = 65519.9f, f[1] = 65520, f[2] = -65520, f[3] = 1.00390625f, f[4] = 1.01171875f, f[5] = 3e38f, f[6] = 6e-8f;
+    EACH_LEVEL(level) for (int k = 1; k < 3; k++) {
+        isa_table((enum isa)level)->from_f32(types[k], f, back, 65536);
+        for (int i = 0; i < 65536; i++) {
+            uint16_t want;
+            store(types[k], &want, 0, f[i]);
+            ck_assert_msg(back[i] == want, "level %d type %d value %a: %x, not %x", level, k, (double)f[i], back[i], want);
+        }
+    }
+    mem_free(h);
+    mem_free(back);
+    mem_free(f);
+}
+END_TEST
+
+/* exp through softmax's sum: one element at a time, so each value is seen. */
+START_TEST(test_exp) {
+    EACH_LEVEL(level) {
+        const struct isa_kernels *isa = isa_table((enum isa)level);
+        double worst = 0;
+        for (double x = -87.2; x < 85; x += 0.0037) { /* sixteen times the largest is still finite */
+            float in = (float)x, many[16];
+            for (int i = 0; i < 16; i++) many[i] = in;
+            double want = exp((double)in), got = isa->sum_exp(DTYPE_F32, many, 0, 1, 16) / 16;
+            double ulp = ldexp(1, ilogb(want) - 23), error = fabs(got - want) / ulp;
+            if (error > worst) worst = error;
+        }
+        ck_assert_msg(worst < 2, "level %d: exp is off by %.2f ulp", level, worst);
+        float edge[] = {-INFINITY, -1000, 0, 89};
+        ck_assert(isa->sum_exp(DTYPE_F32, &edge[0], 0, 1, 1) == 0);
+        ck_assert(isa->sum_exp(DTYPE_F32, &edge[1], 0, 1, 1) == 0);
+        ck_assert(isa->sum_exp(DTYPE_F32, &edge[2], 0, 1, 1) == 1);
+        ck_assert(isinf(isa->sum_exp(DTYPE_F32, &edge[3], 0, 1, 1)));
+        float nothing = NAN;
+        ck_assert(isnan(isa->sum_exp(DTYPE_F32, &nothing, 0, 1, 1)));
+    }
+}
+END_TEST
+
+static double silu(double x) { return x / (1 + exp(-x)); }
+
+/* Every elementwise kernel at every length and type; what lies behind the end stays as it was. */
+static void check_elementwise(const struct isa_kernels *isa, enum dtype t, int64_t n) {
+    enum { MOST = 700 };
+    uint16_t a[2 * MOST], b[2 * MOST], y[2 * MOST], before[2 * MOST];
+    float wide[MOST], other[MOST];
+    uint64_t seed = 9;
+    for (int i = 0; i < MOST; i++) {
+        store(t, a, i, uniform(&seed) * 6);
+        store(t, b, i, uniform(&seed) * 6);
+        wide[i] = uniform(&seed) * 6;
+        other[i] = uniform(&seed) * 6;
+    }
+    for (int which = 0; which < 8; which++) {
+        memset(before, 0x5a, sizeof before);
+        memcpy(y, before, sizeof y);
+        switch (which) {
+        case 0: isa->scale(t, a, 0.37f, y, n); break;
+        case 1: isa->add(t, a, b, y, n); break;
+        case 2: isa->mul(t, a, b, y, n); break;
+        case 3: isa->silu(t, a, y, n); break;
+        case 4: isa->swiglu(t, wide, other, y, n); break;
+        case 5: isa->finish(t, wide, other, y, n); break;
+        case 6: isa->finish(t, wide, NULL, y, n); break;
+        case 7: isa->from_f32(t, wide, y, n); break;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            double p = (double)load(t, a, i), q = (double)load(t, b, i), w = (double)wide[i], o = (double)other[i];
+            double want[] = {p * (double)0.37f, p + q, p * q, silu(p), silu(w) * o, w + o, w, w};
+            ck_assert_msg(is_close((double)load(t, y, i), want[which], 4 * rounding(t), 1e-6), "kernel %d type %d n %d i %d: %g, not %g",
+                          which, (int)t, (int)n, (int)i, (double)load(t, y, i), want[which]);
+        }
+        size_t bytes = (size_t)n * dtype_bytes(t);
+        ck_assert_mem_eq((char *)y + bytes, (char *)before + bytes, sizeof y - bytes);
+    }
+}
+
+START_TEST(test_elementwise) {
+    EACH_LEVEL(level) for (size_t k = 0; k < COUNT(types); k++) for (size_t n = 0; n < COUNT(lengths); n++)
+        check_elementwise(isa_table((enum isa)level), types[k], lengths[n]);
+}
+END_TEST
+
+static void check_rows(const struct isa_kernels *isa, enum dtype t, int64_t n) {
+    enum { MOST = 700 };
+    uint16_t a[2 * MOST] = {0}, b[2 * MOST] = {0}, y[2 * MOST], sum[2 * MOST];
+    float g[MOST] = {0}, y32[MOST];
+    uint64_t seed = 11;
+    double squares = 0, total = 0, most = -INFINITY, both = 0, product = 0;
+    int64_t best = 0;
+    for (int64_t i = 0; i < n; i++) {
+        store(t, a, i, uniform(&seed) * 3);
+        store(t, b, i, uniform(&seed) * 3);
+        g[i] = 1 + uniform(&seed);
+        double x = (double)load(t, a, i);
+        store(t, sum, i, (float)(x + (double)load(t, b, i)));
+        both += pow((double)load(t, sum, i), 2);
+        squares += x * x;
+        if (x > most) most = x, best = i;
+        product += (double)g[i] * x;
+        y32[i] = g[i];
+    }
+    for (int64_t i = 0; i < n; i++) total += exp((double)load(t, a, i) - most);
+    isa->rmsnorm(t, a, g, 1e-5f, y, n);
+    for (int64_t i = 0; i < n; i++)
+        ck_assert(is_close((double)load(t, y, i), (double)load(t, a, i) * (double)g[i] / sqrt(squares / (double)n + 1e-5), 3 * rounding(t), 1e-6));
+    memset(sum, 0, sizeof sum);
+    isa->add_rmsnorm(t, a, b, g, 1e-5f, sum, y, n);
+    for (int64_t i = 0; i < n; i++) {
+        double s = (double)load(t, sum, i);
+        ck_assert(is_close(s, (double)load(t, a, i) + (double)load(t, b, i), rounding(t), 1e-7));
+        ck_assert(is_close((double)load(t, y, i), s * (double)g[i] / sqrt(both / (double)n + 1e-5), 3 * rounding(t), 1e-6));
+    }
+    isa->softmax(t, a, y, n);
+    for (int64_t i = 0; i < n; i++) ck_assert(is_close((double)load(t, y, i), exp((double)load(t, a, i) - most) / total, 3 * rounding(t), 1e-7));
+    ck_assert_int_eq((int)isa->argmax(t, a, n), (int)best);
+    ck_assert(is_close(isa->sum_exp(t, a, (float)most, 1, n), total, 1e-6, 0));
+    ck_assert(is_close((double)isa->dot(t, g, a, n), product, 1e-6, 1e-5 * sqrt((double)n)));
+    isa->add_scaled(t, a, 0.5f, y32, n);
+    for (int64_t i = 0; i < n; i++) ck_assert(is_close((double)y32[i], (double)g[i] + 0.5 * (double)load(t, a, i), 1e-6, 1e-6));
+}
+
+START_TEST(test_rows) {
+    EACH_LEVEL(level) for (size_t k = 0; k < COUNT(types); k++) for (size_t n = 1; n < COUNT(lengths); n++)
+        check_rows(isa_table((enum isa)level), types[k], lengths[n]);
+}
+END_TEST
+
+/* Equal largest values: the first wins, in whatever block it lies. */
+START_TEST(test_argmax_ties) {
+    enum { N = 2000 };
+    float x[N];
+    EACH_LEVEL(level) for (int at = 0; at < N; at += 97) {
+        for (int i = 0; i < N; i++) x[i] = i == at || i > at + 300 ? 7 : -3;
+        ck_assert_int_eq((int)isa_table((enum isa)level)->argmax(DTYPE_F32, x, N), at);
+    }
+}
+END_TEST
+
+static void check_few(const struct isa_kernels *isa, enum few_kind kind, int rows, int64_t n, int64_t k) {
+    int64_t stride = (k + FEW_PAD - 1) / FEW_PAD * FEW_PAD + FEW_PAD;
+    size_t width = kind == FEW_F32 ? 4 : kind == FEW_INT8 ? 1 : 2, w_stride = width * (size_t)k + (kind == FEW_INT8 ? 4 : 0);
+    enum dtype wt = kind == FEW_F32 ? DTYPE_F32 : kind == FEW_F16 ? DTYPE_F16 : DTYPE_BF16, xt = kind == FEW_BF16_DOT ? DTYPE_BF16 : DTYPE_F32;
+    char *w = mem_alloc(w_stride * (size_t)n); /* exact: the sanitizer sees a read behind the last row */
+    void *x = mem_alloc((size_t)(rows * stride) * 4);
+    float *y = mem_alloc((size_t)(rows * n + 1) * sizeof *y);
+    uint64_t seed = 3;
+    for (int64_t j = 0; j < n; j++) {
+        char *row = w + (size_t)j * w_stride;
+        float scale = 0.01f * (float)(j + 1);
+        if (kind == FEW_INT8) memcpy(row, &scale, 4);
+        for (int64_t i = 0; i < k; i++) {
+            if (kind == FEW_INT8) row[4 + i] = (char)(int8_t)(uniform(&seed) * 127);
+            else store(wt, row, i, uniform(&seed));
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        for (int64_t i = 0; i < k; i++) store(xt, x, r * stride + i, uniform(&seed));
+    y[rows * n] = 42;
+    struct few_product p = {kind, rows, n, k, stride, n, w_stride, w, x, y};
+    isa->few(&p);
+    ck_assert(y[rows * n] == 42);
+    for (int r = 0; r < rows; r++)
+        for (int64_t j = 0; j < n; j++) {
+            const char *row = w + (size_t)j * w_stride;
+            double want = 0, scale = 0.01 * (double)(j + 1);
+            for (int64_t i = 0; i < k; i++)
+                want += (kind == FEW_INT8 ? scale * (double)(int8_t)row[4 + i] : (double)load(wt, row, i)) * (double)load(xt, x, r * stride + i);
+            ck_assert_msg(is_close((double)y[r * n + j], want, 1e-6, 1e-6 * (double)k), "kind %d rows %d n %d k %d: %g, not %g", (int)kind, rows,
+                          (int)n, (int)k, (double)y[r * n + j], want);
+        }
+    mem_free(w);
+    mem_free(x);
+    mem_free(y);
+}
+
+START_TEST(test_few) {
+    static const int64_t ks[] = {1, 5, 16, 31, 32, 33, 64, 200};
+    EACH_LEVEL(level) for (int kind = 0; kind <= (level >= ISA_LEVEL_AVX512BF16 ? FEW_BF16_DOT : FEW_INT8); kind++)
+        for (int rows = 1; rows <= FEW_MAX_ROWS; rows++)
+            for (size_t k = 0; k < COUNT(ks); k++)
+                for (int64_t n = 1; n <= 19; n += 6) check_few(isa_table((enum isa)level), (enum few_kind)kind, rows, n, ks[k]);
+}
+END_TEST
+
+START_TEST(test_tile) {
+    enum { MOST = 40, WIDE = 144 };
+    float *a = mem_try(MOST * WIDE * 4), *b = mem_try(WIDE * WIDE * 4), *c = mem_try(MOST * WIDE * 4);
+    uint64_t seed = 21;
+    EACH_LEVEL(level) for (int m = 1; m < MOST; m += 3) for (int n = 16; n <= WIDE; n += 32) for (int is_added = 0; is_added < 2; is_added++) {
+        int k = 1 + (m * 7) % 50;
+        for (int i = 0; i < MOST * WIDE; i++) a[i] = uniform(&seed), c[i] = 0.25f;
+        for (int i = 0; i < WIDE * WIDE; i++) b[i] = uniform(&seed);
+        struct tile_product p = {a, b, c, m, n, k, k + 1, n, n, is_added};
+        isa_table((enum isa)level)->tile(&p);
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < n; j++) {
+                double want = is_added ? 0.25 : 0;
+                for (int l = 0; l < k; l++) want += (double)a[i * (k + 1) + l] * (double)b[l * n + j];
+                ck_assert(is_close((double)c[i * n + j], want, 1e-6, 1e-5));
+            }
+        ck_assert(c[m * n] == 0.25f);
+    }
+    mem_try_free(a, 0);
+    mem_try_free(b, 0);
+    mem_try_free(c, 0);
+}
+END_TEST
+
+START_TEST(test_transpose) {
+    enum { STRIDE = 150, ROWS = 64 };
+    uint16_t x[2 * STRIDE * ROWS];
+    float y[STRIDE * ROWS];
+    uint64_t seed = 4;
+    static const int64_t widths[] = {1, 14, 16, 33, 128};
+    EACH_LEVEL(level) for (size_t k = 0; k < COUNT(types); k++) for (int64_t rows = 1; rows <= ROWS; rows += 9) for (size_t c = 0; c < COUNT(widths); c++) {
+        for (int i = 0; i < STRIDE * ROWS; i++) store(types[k], x, i, uniform(&seed)), y[i] = NAN;
+        isa_table((enum isa)level)->transpose(types[k], x, STRIDE, rows, widths[c], y, ROWS);
+        for (int64_t j = 0; j < widths[c]; j++)
+            for (int64_t i = 0; i < (rows + 15) / 16 * 16; i++)
+                ck_assert(y[j * ROWS + i] == (i < rows ? load(types[k], x, i * STRIDE + j) : 0));
+    }
+}
+END_TEST
+
+/* Two tiles, the second with larger scores, against a softmax of the whole row. */
+START_TEST(test_softmax_tile) {
+    enum { M = 5, N = 32, K = 16 };
+    EACH_LEVEL(level) {
+        float s[2][M * N], kept[2][M * N], o[M * K], most[M], sum[M];
+        int64_t visible[2][M] = {{32, 32, 7, 1, 32}, {32, 9, 0, -30, 1}};
+        uint64_t seed = 8;
+        for (int i = 0; i < M * K; i++) o[i] = 0;
+        for (int i = 0; i < M; i++) most[i] = -INFINITY, sum[i] = 0;
+        for (int t = 0; t < 2; t++)
+            for (int i = 0; i < M * N; i++) s[t][i] = kept[t][i] = uniform(&seed) * 4 + 3 * (float)t;
+        for (int t = 0; t < 2; t++) {
+            struct softmax_tile p = {s[t], o, most, sum, visible[t], M, N, K, N, K};
+            isa_table((enum isa)level)->softmax_tile(&p);
+            for (int i = 0; i < M; i++)
+                for (int j = 0; j < N; j++) o[i * K] += s[t][i * N + j]; /* values of 1: o becomes the sum */
+        }
+        for (int i = 0; i < M; i++) {
+            double total = 0, largest = -INFINITY;
+            for (int t = 0; t < 2; t++)
+                for (int j = 0; j < visible[t][i]; j++) largest = fmax(largest, (double)kept[t][i * N + j]);
+            for (int t = 0; t < 2; t++)
+                for (int j = 0; j < visible[t][i]; j++) total += exp((double)kept[t][i * N + j] - largest);
+            ck_assert(is_close((double)sum[i], total, 1e-6, 0));
+            ck_assert(is_close((double)o[i * K], total, 2e-6, 0));
+            ck_assert(is_close((double)most[i], largest, 0, 0));
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_rope) {
+    enum { HEADS = 3, HALF = 7 };
+    uint16_t x[4 * HEADS * HALF], y[4 * HEADS * HALF];
+    float c[HALF], s[HALF];
+    uint64_t seed = 2;
+    for (int j = 0; j < HALF; j++) c[j] = cosf((float)j), s[j] = sinf((float)j);
+    EACH_LEVEL(level) for (size_t k = 0; k < COUNT(types); k++) {
+        enum dtype t = types[k];
+        for (int i = 0; i < 2 * HEADS * HALF; i++) store(t, x, i, uniform(&seed));
+        isa_table((enum isa)level)->rope(t, x, y, HEADS, HALF, c, s);
+        for (int h = 0; h < HEADS; h++)
+            for (int j = 0; j < HALF; j++) {
+                double a = (double)load(t, x, h * 2 * HALF + j), b = (double)load(t, x, h * 2 * HALF + HALF + j);
+                ck_assert(is_close((double)load(t, y, h * 2 * HALF + j), a * (double)c[j] - b * (double)s[j], rounding(t), rounding(t)));
+                ck_assert(is_close((double)load(t, y, h * 2 * HALF + HALF + j), b * (double)c[j] + a * (double)s[j], rounding(t), rounding(t)));
+            }
+    }
+}
+END_TEST
+
+START_TEST(test_from_int8) {
+    int8_t x[256];
+    uint16_t y[512];
+    for (int i = 0; i < 256; i++) x[i] = (int8_t)(i - 128);
+    EACH_LEVEL(level) for (size_t k = 0; k < COUNT(types); k++) {
+        isa_table((enum isa)level)->from_int8(types[k], x, y, 251);
+        for (int i = 0; i < 251; i++) ck_assert(load(types[k], y, i) == (float)x[i]);
+    }
+}
+END_TEST
+
+TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_tile,
+          test_transpose, test_softmax_tile, test_rope, test_from_int8)
