@@ -2,12 +2,12 @@
 -- empty: these runs are not a full factorial experiment of two optimizers or more (assay experiment --design full)
 
 create temp table chosen as
-select metric, axes_json from interaction where stage is null order by metric <> 'e2e_ns', metric, axes_json limit 1;
+select metric, axes from interaction where stage is null order by metric <> 'e2e_ns', metric, axes limit 1;
 
 -- block: cells
 select max(a_position, b_position) as row, min(a_position, b_position) as col, ratio, low, high, 0 as is_main
-from interaction join chosen using (metric, axes_json) where stage is null;
+from interaction join chosen using (metric, axes) where stage is null;
 
 -- block: mains
-select position as row, ratio, low, high, factor as label from effect join chosen using (metric, axes_json)
+select position as row, ratio, low, high, factor as label from effect join chosen using (metric, axes)
 where stage is null order by position;

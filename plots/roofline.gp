@@ -56,8 +56,13 @@ roofed(x, i) = slopes_rate[i] * x <= roof ? slopes_rate[i] * x : NaN
 array taken_left[64]
 array taken_right[64]
 array taken_height[64]
-taken = 0
+taken = flats_rows
 hits = 0
+do for [i = 1:flats_rows] {
+    taken_left[i] = across(flat_start(flats_rate[i]))
+    taken_right[i] = taken_left[i] + 36 + 6.6 * strlen(flats_text[i])
+    taken_height[i] = up(flats_rate[i])
+}
 do for [i = 1:names_rows] {
     is_placed = 0
     do for [side = 0:1] {

@@ -152,7 +152,7 @@ static enum status check_figure(const struct plot_session *s, const char *figure
     return status;
 }
 
-enum status session_draw(const struct plot_session *s, const struct plot_request *r, struct error *e) {
+enum status plot_session_draw(const struct plot_session *s, const struct plot_request *r, struct error *e) {
     const char *format = format_of(r, e);
     if (!format) return e->status;
     enum status status = check_figure(s, r->figure, e);

@@ -18,7 +18,7 @@ static const char caption_sql[] =
     "insert into caption(word) select case count(*) when 1 then '— run' else '— runs' end from selected;"
     "insert into caption(word) select short_id from selected order by position";
 
-enum status session_execute(sqlite3 *db, const char *sql, struct error *e) {
+enum status plot_session_execute(sqlite3 *db, const char *sql, struct error *e) {
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK) return STATUS_OK;
     return error_set(e, STATUS_STORE, "%s", sqlite3_errmsg(db));
 }
@@ -40,7 +40,7 @@ static enum status select_found(sqlite3 *db, const struct found *f, struct error
 }
 
 static enum status select_runs(struct plot_session *s, const char *const *runs, int n_runs, struct error *e) {
-    enum status status = session_execute(s->db, selected_sql, e);
+    enum status status = plot_session_execute(s->db, selected_sql, e);
     for (int i = 0; status == STATUS_OK && i < (n_runs ? n_runs : 1); i++) {
         struct found found;
         status = n_runs ? store_find(s->store, runs[i], FIND_ANY, &found, e)
@@ -61,7 +61,7 @@ enum status plot_session_open(const char *store, const char *const *runs, int n_
         out->db = store_reader(out->store);
         status = select_runs(out, runs, n_runs, e);
     }
-    if (status == STATUS_OK) status = session_execute(out->db, caption_sql, e);
+    if (status == STATUS_OK) status = plot_session_execute(out->db, caption_sql, e);
     if (status == STATUS_OK) status = tables_fill(out, e);
     if (status != STATUS_OK) plot_session_close(out);
     return status;
@@ -77,7 +77,7 @@ enum status plot_figure(const struct plot_request *r, struct error *e) {
     struct plot_session s;
     enum status status = plot_session_open(r->store, r->runs, r->n_runs, r->data_folder, &s, e);
     if (status != STATUS_OK) return status;
-    status = session_draw(&s, r, e);
+    status = plot_session_draw(&s, r, e);
     plot_session_close(&s);
     return status;
 }

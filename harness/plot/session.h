@@ -22,9 +22,9 @@ enum status plot_session_open(const char *store, const char *const *runs, int n_
 void plot_session_close(struct plot_session *s);
 
 /* Draws one figure into r->output; the request's store, runs and data folder are the session's own. */
-enum status session_draw(const struct plot_session *s, const struct plot_request *r, struct error *e);
+enum status plot_session_draw(const struct plot_session *s, const struct plot_request *r, struct error *e);
 
 /* Runs statements without results in the temporary schema. Errors: STORE. */
-enum status session_execute(sqlite3 *db, const char *sql, struct error *e);
+enum status plot_session_execute(sqlite3 *db, const char *sql, struct error *e);
 
 #endif

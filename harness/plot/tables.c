@@ -9,11 +9,11 @@ static const char tables_sql[] =
     "  primary key(run_id, metric));"
     "create temp table comparison(run_id text, base_id text, metric text, verdict text, ratio real, low real, high real,"
     "  detectable real, is_engaged integer, primary key(run_id, metric));"
-    "create temp table effect(metric text, stage text, axes_json text, factor text, position integer, ratio real, low real,"
+    "create temp table effect(metric text, stage text, axes text, factor text, position integer, ratio real, low real,"
     "  high real);"
-    "create temp table shapley(metric text, stage text, axes_json text, factor text, position integer, ratio real, low real,"
+    "create temp table shapley(metric text, stage text, axes text, factor text, position integer, ratio real, low real,"
     "  high real);"
-    "create temp table interaction(metric text, stage text, axes_json text, a text, a_position integer, b text,"
+    "create temp table interaction(metric text, stage text, axes text, a text, a_position integer, b text,"
     "  b_position integer, ratio real, low real, high real);"
     "create temp table ladder(step integer primary key, label text, ns real, low real, high real, ratio real, ratio_low real,"
     "  ratio_high real, mask integer)";
@@ -42,22 +42,25 @@ static const char comparison_sql[] =
     "union all select run, run, m.key, null, 1, null, null, null, 1 from cell, json_each(cell.value, '$.metrics') m "
     "where mask = 0 and run in (select run_id from selected) and m.value ->> '$.median' is not null";
 
+/* A point of the axes in words: "batch=8"; "" where there are none. */
+#define AXES_SQL "coalesce((select group_concat(key || '=' || value, ' ') from json_each(x.value, '$.axes')), '')"
+
 /* Of optimizers that took effect: what did nothing has no effect to show. */
 static const char effect_sql[] =
-    "insert into effect select value ->> '$.metric', value ->> '$.stage', value ->> '$.axes', value ->> '$.factor', "
-    "1 + (value ->> '$.position'), value ->> '$.speedup', value ->> '$.low', value ->> '$.high' from json_each(?1, '$.effects') "
-    "where value ->> '$.is_engaged'";
+    "insert into effect select x.value ->> '$.metric', x.value ->> '$.stage', " AXES_SQL ", x.value ->> '$.factor', "
+    "1 + (x.value ->> '$.position'), x.value ->> '$.speedup', x.value ->> '$.low', x.value ->> '$.high' from json_each(?1, '$.effects') x "
+    "where x.value ->> '$.is_engaged'";
 
 static const char shapley_sql[] =
-    "insert into shapley select value ->> '$.metric', value ->> '$.stage', value ->> '$.axes', value ->> '$.factor', "
-    "1 + (value ->> '$.position'), value ->> '$.speedup', value ->> '$.low', value ->> '$.high' from json_each(?1, '$.shapley') "
-    "where value ->> '$.is_engaged'";
+    "insert into shapley select x.value ->> '$.metric', x.value ->> '$.stage', " AXES_SQL ", x.value ->> '$.factor', "
+    "1 + (x.value ->> '$.position'), x.value ->> '$.speedup', x.value ->> '$.low', x.value ->> '$.high' from json_each(?1, '$.shapley') x "
+    "where x.value ->> '$.is_engaged'";
 
 static const char interaction_sql[] =
-    "insert into interaction select value ->> '$.metric', value ->> '$.stage', value ->> '$.axes', "
-    "value ->> '$.factors[0]', 1 + (value ->> '$.positions[0]'), value ->> '$.factors[1]', 1 + (value ->> '$.positions[1]'), "
-    "value ->> '$.speedup', value ->> '$.low', value ->> '$.high' from json_each(?1, '$.interactions') "
-    "where value ->> '$.is_engaged'";
+    "insert into interaction select x.value ->> '$.metric', x.value ->> '$.stage', " AXES_SQL ", "
+    "x.value ->> '$.factors[0]', 1 + (x.value ->> '$.positions[0]'), x.value ->> '$.factors[1]', 1 + (x.value ->> '$.positions[1]'), "
+    "x.value ->> '$.speedup', x.value ->> '$.low', x.value ->> '$.high' from json_each(?1, '$.interactions') x "
+    "where x.value ->> '$.is_engaged'";
 
 /* The cells of the first selected run's experiment and axes, with their time and speed-up. */
 #define CELL_SQL \
@@ -106,7 +109,7 @@ static enum status fill_ladder(sqlite3 *db, struct error *e) {
         status = run_on(db, ladder_step_sql, NULL, e);
     if (status != STATUS_OK) return status;
     /* The plain form alone is no ladder. */
-    return session_execute(db, "delete from ladder where (select count(*) from ladder) = 1", e);
+    return plot_session_execute(db, "delete from ladder where (select count(*) from ladder) = 1", e);
 }
 
 enum status tables_fill(struct plot_session *s, struct error *e) {
@@ -114,7 +117,7 @@ enum status tables_fill(struct plot_session *s, struct error *e) {
         "select r.experiment_id, count(*) = (select n_cells from v_experiment x where x.experiment_id = r.experiment_id) "
         "and min(s.position) = 1 from selected s join v_run r using (run_id) group by r.experiment_id order by min(s.position)";
     sqlite3_stmt *list;
-    enum status status = session_execute(s->db, tables_sql, e);
+    enum status status = plot_session_execute(s->db, tables_sql, e);
     if (status != STATUS_OK) return status;
     if (sqlite3_prepare_v2(s->db, experiments_sql, -1, &list, NULL) != SQLITE_OK)
         return error_set(e, STATUS_STORE, "%s", sqlite3_errmsg(s->db));

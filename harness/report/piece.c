@@ -38,7 +38,6 @@ static void append_heading(struct page *p, const struct piece *piece) {
         page_escape(&p->out, piece->title);
         text_append(&p->out, "</h3>\n");
     }
-    if (*piece->note) page_paragraph(p, "note", piece->note);
 }
 
 static int write_list(struct page *p, sqlite3_stmt *s, int *n_rows) {
@@ -108,24 +107,28 @@ static enum status write_each(struct page *p, const struct piece *piece, int *n_
     return status;
 }
 
+static void cut(struct text *t, size_t length) {
+    t->length = length;
+    if (t->data) t->data[length] = '\0';
+}
+
 enum status piece_write(struct page *p, sqlite3 *db, const char *folder, const char *name, struct error *e) {
     struct piece piece = {.db = db};
     char *path = mem_printf("%s/report/%s.sql", folder, name);
     enum status status = read_piece(path, &piece, e);
-    size_t start = p->out.length;
+    size_t start = p->out.length, head = start;
     int n_rows = 0;
     if (status == STATUS_OK) {
         append_heading(p, &piece);
+        head = p->out.length;
+        if (*piece.note) page_paragraph(p, "note", piece.note);
         status = *piece.each ? write_each(p, &piece, &n_rows, e) : write_rows(p, &piece, 0, &n_rows, e);
         if (status != STATUS_OK) error_prefix(e, "%s", path);
     }
+    /* Without rows the note explains nothing, and without a word on why the heading alone says nothing. */
     if (status == STATUS_OK && n_rows == 0) {
-        if (*piece.empty) {
-            page_paragraph(p, "none", piece.empty);
-        } else {
-            p->out.length = start; /* the heading alone says nothing */
-            if (p->out.data) p->out.data[start] = '\0';
-        }
+        cut(&p->out, *piece.empty ? head : start);
+        if (*piece.empty) page_paragraph(p, "none", piece.empty);
     }
     mem_free(piece.sql);
     mem_free(path);

@@ -43,7 +43,7 @@ static enum status add_figure(struct builder *b, const char *name, const char *s
     struct error why = {0};
     struct plot_request r = {.figure = name, .format = "svg", .output = b->scratch};
     struct page *p = &b->page;
-    enum status status = b->is_gnuplot_missing ? STATUS_UNSUPPORTED : session_draw(b->session, &r, &why);
+    enum status status = b->is_gnuplot_missing ? STATUS_UNSUPPORTED : plot_session_draw(b->session, &r, &why);
     if (status == STATUS_INPUT) return STATUS_OK; /* nothing to draw in these runs */
     if (status == STATUS_UNSUPPORTED) {
         if (!b->is_gnuplot_missing) page_paragraph(p, "none", why.text);

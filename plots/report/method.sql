@@ -11,7 +11,7 @@ select text from (
     select 1, 'Experiment ' || name || ': design ' || design || ' over '
            || coalesce((select group_concat(factor, ', ') from (select factor from v_factor f where f.experiment_id = e.experiment_id
                         order by position)), 'no optimizers')
-           || '; ' || n_cells || ' cells in ' || n_blocks || ' blocks, the order drawn from seed ' || seed || '.'
+           || '; ' || n_cells || iif(n_cells = 1, ' cell in ', ' cells in ') || n_blocks || iif(n_blocks = 1, ' block', ' blocks') || ', the order drawn from seed ' || seed || '.'
     from v_experiment e where experiment_id in (select experiment_id from chosen) and design <> 'single'
     union all
     select 2, count(*) || ' fresh processes, which are the statistical unit; '

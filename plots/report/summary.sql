@@ -23,7 +23,7 @@ select text from (
     select 0, 0, 'No cell is shown to be faster than the plain form, end to end.'
     where exists (select 1 from base where verdict is not null) and not exists (select 1 from base where verdict = 'faster')
     union all
-    select 1, position, factor || case verdict when 'faster' then ' pays' when 'slower' then ' costs' when 'equivalent' then ' changes nothing'
+    select 1, position, label || case verdict when 'faster' then ' pays' when 'slower' then ' costs' when 'equivalent' then ' changes nothing'
            else ': not decided' end || ' on its own: ' || as_ratio(ratio, low, high) || ' (' || verdict || ')' || words || '.'
     from alone join beside using (run_id)
     union all

@@ -59,14 +59,12 @@ static void add_difference(json_t *list, struct text *refused, const char *acros
     text_append(refused, ")");
 }
 
-/* Facts of either side that differ, into `list`; those that nobody asked for, in words, into `refused`. */
+/* Facts of either side that differ, into `list`; those that nobody asked for, in words, into `refused`. None where they cannot be read. */
 static void find_differences(const struct side sides[2], const char *across, json_t *list, struct text *refused) {
-    json_t *facts[2], *value, *none = json_object();
+    json_t *facts[2], *value;
     const char *fact;
-    for (int i = 0; i < 2; i++) {
-        facts[i] = json_object_get(json_object_get(sides[i].document, "comparability"), "facts");
-        if (!json_is_object(facts[i])) facts[i] = none;
-    }
+    for (int i = 0; i < 2; i++) facts[i] = json_object_get(json_object_get(sides[i].document, "comparability"), "facts");
+    if (!json_is_object(facts[0]) || !json_is_object(facts[1])) return;
     json_object_foreach(facts[0], fact, value) {
         json_t *other = json_object_get(facts[1], fact);
         if (!other || !json_equal(value, other))
@@ -75,7 +73,6 @@ static void find_differences(const struct side sides[2], const char *across, jso
     json_object_foreach(facts[1], fact, value)
         if (!json_object_get(facts[0], fact))
             add_difference(list, refused, across, fact, (json_t *const[]){NULL, value});
-    json_decref(none);
 }
 
 static enum status check_comparable(const struct side sides[2], const char *across, json_t *list, struct error *e) {

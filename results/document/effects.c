@@ -102,7 +102,7 @@ static void append_contrasts(const struct response *r, json_t *out) {
 
 /* A factorial's effects are of log time: a speed-up is the opposite. */
 static struct estimate opposite(const struct factorial_estimate *x, size_t blocks) {
-    return (struct estimate){-x->value, -x->high, -x->low, x->p, blocks};
+    return (struct estimate){0 - x->value, 0 - x->high, 0 - x->low, x->p, blocks};
 }
 
 static void append_interaction(const struct response *r, json_t *out, const int pair[2], const struct estimate *x) {

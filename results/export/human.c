@@ -39,7 +39,8 @@ struct human human_value(double x, const char *unit) {
     if (!isfinite(x)) return out;
     struct scale s = scale_of(x, unit);
     double scaled = x / s.factor;
-    snprintf(out.text, sizeof out.text, "%.*f%s%s", decimals_of(scaled), scaled, *s.unit ? " " : "", s.unit);
+    if (!*unit && x != 0 && fabs(x) < 1e-3) snprintf(out.text, sizeof out.text, "%.2e", x);
+    else snprintf(out.text, sizeof out.text, "%.*f%s%s", decimals_of(scaled), scaled, *s.unit ? " " : "", s.unit);
     return out;
 }
 
@@ -51,6 +52,13 @@ struct human human_interval(double low, double high, double centre, const char *
     int digits = decimals_of(centre / s.factor);
     snprintf(out.text, sizeof out.text, "%.*f – %.*f%s%s", digits, low / s.factor, digits, high / s.factor,
              *s.unit ? " " : "", s.unit);
+    return out;
+}
+
+struct human human_count(double x) {
+    struct human out;
+    if (isfinite(x)) snprintf(out.text, sizeof out.text, "%.0f", x);
+    else snprintf(out.text, sizeof out.text, "%s", dash);
     return out;
 }
 

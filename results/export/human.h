@@ -13,6 +13,7 @@ struct human {
 struct human human_value(double x, const char *unit);
 /* "12.1 – 12.6 ms", both in the unit that fits `centre`; a dash where either end is unknown. */
 struct human human_interval(double low, double high, double centre, const char *unit);
+struct human human_count(double x);             /* whole: 18 */
 struct human human_percent(double share);      /* 0.123: "12.3 %" */
 struct human human_factor(double x);           /* "1.234×" */
 

@@ -73,7 +73,7 @@ static void put_metrics(const json_t *d, const char *note, FILE *out) {
         md_row(out, MD_CELLS(name, human_value(median, unit).text,
             human_interval(json_field(m, "low"), json_field(m, "high"), median, unit).text, json_field_text(m, "interval_of"),
             human_value(json_field(m, "p90"), unit).text, human_value(json_field(m, "p99"), unit).text,
-            human_value(json_field(m, "samples"), "").text, human_value(json_field(m, "processes"), "").text));
+            human_count(json_field(m, "samples")).text, human_count(json_field(m, "processes")).text));
     }
 }
 
@@ -181,7 +181,7 @@ static void put_findings(const json_t *d, const char *note, FILE *out) {
     }
     if (json_object_size(json_object_get(d, "quality"))) md_header(out, note, 1, MD_CELLS("quality", "value", "unit", "n"));
     json_object_foreach(json_object_get(d, "quality"), name, x)
-        md_row(out, MD_CELLS(name, human_value(json_field(x, "value"), "").text, json_field_text(x, "unit"), human_value(json_field(x, "n"), "").text));
+        md_row(out, MD_CELLS(name, human_value(json_field(x, "value"), "").text, json_field_text(x, "unit"), human_count(json_field(x, "n")).text));
     if (json_object_size(json_object_get(d, "memory"))) md_header(out, note, 1, MD_CELLS("memory", "size"));
     json_object_foreach(json_object_get(d, "memory"), name, x)
         md_row(out, MD_CELLS(name, human_value(json_is_number(x) ? json_number_value(x) : NAN, "bytes").text));
@@ -226,7 +226,7 @@ static void put_runs(const json_t *d, FILE *out) {
         snprintf(id, sizeof id, "%s", json_field_text(r, "id"));
         char *model = mem_printf("%s%s", json_field_text(r, "model"), md_note_of(r).text);
         md_row(out, MD_CELLS(id, json_field_text(r, "created"), json_field_text(r, "workload"), model, json_field_text(r, "label"),
-            json_field_text(r, "dtype"), json_field_text(r, "state"), human_value(json_field(r, "samples"), "").text, json_field_text(r, "name")));
+            json_field_text(r, "dtype"), json_field_text(r, "state"), human_count(json_field(r, "samples")).text, json_field_text(r, "name")));
         mem_free(model);
     }
 }
@@ -239,8 +239,8 @@ static void put_experiments(const json_t *d, FILE *out) {
         char id[13];
         snprintf(id, sizeof id, "%s", json_field_text(x, "id"));
         md_row(out, MD_CELLS(id, json_field_text(x, "created"), json_field_text(x, "workload"), json_field_text(x, "name"),
-            json_field_text(x, "design"), human_value(json_field(x, "cells"), "").text, human_value(json_field(x, "finished"), "").text,
-            human_value(json_field(x, "blocks"), "").text));
+            json_field_text(x, "design"), human_count(json_field(x, "cells")).text, human_count(json_field(x, "finished")).text,
+            human_count(json_field(x, "blocks")).text));
     }
 }
 
@@ -252,7 +252,7 @@ static void put_ceiling_set(const json_t *d, FILE *out) {
         const char *type = json_field_text(c, "unit"), *unit = *type ? "flop/s" : "bytes/s";
         char *name = mem_printf("%s%s%s", json_field_text(c, "kind"), *type ? " " : "", type);
         double value = json_field(c, "value");
-        md_row(out, MD_CELLS(name, human_value(json_field(c, "threads"), "").text, human_value(json_field(c, "working_set_bytes"), "bytes").text,
+        md_row(out, MD_CELLS(name, human_count(json_field(c, "threads")).text, human_value(json_field(c, "working_set_bytes"), "bytes").text,
             human_value(value, unit).text, human_interval(json_field(c, "low"), json_field(c, "high"), value, unit).text, json_field_text(c, "pattern")));
         mem_free(name);
     }

@@ -61,13 +61,14 @@ struct span {
     int64_t start_ns, duration_ns;
 };
 
-/* Spans come by unit and start: those of one stage and step that follow each other are one event. */
+/* Spans come by unit and start: those of one stage and step that follow each other are one
+ * event, and what has no stage (idle pieces) does not part them. */
 static void extend_stage(struct trace *t, const struct span *s) {
+    if (!s->stage) return;
     int64_t end = s->start_ns + s->duration_ns;
-    int is_same = t->stage && s->stage && t->unit == s->unit && t->step == s->step && strcmp(t->stage, s->stage) == 0;
+    int is_same = t->stage && t->unit == s->unit && t->step == s->step && strcmp(t->stage, s->stage) == 0;
     if (!is_same) {
         close_stage(t, t->unit == s->unit ? s->start_ns : INT64_MAX);
-        if (!s->stage) return;
         t->stage = mem_copy_string(s->stage);
         t->unit = s->unit;
         t->step = s->step;

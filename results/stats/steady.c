@@ -26,6 +26,17 @@ static double robust_slope(const double *x, size_t n) {
     return slope;
 }
 
+/* Mean distance from the line, scaled to a normal deviation. Not the median distance: in so few points that is 0
+ * for a series which jumps between two levels. */
+static double scatter_around(const double *x, size_t n, double slope) {
+    double *level = mem_alloc(n * sizeof *level), sum = 0.0;
+    for (size_t i = 0; i < n; i++) level[i] = x[i] - slope * (double)i;
+    double centre = sample_median(level, n);
+    for (size_t i = 0; i < n; i++) sum += fabs(level[i] - centre);
+    mem_free(level);
+    return sqrt(M_PI_2) * sum / (double)n;
+}
+
 int steady_reached(const double *rates, size_t n, const struct steady_settings *settings) {
     struct steady_settings s = settings ? *settings : steady_defaults();
     size_t w = s.window < 3 ? 3 : s.window; /* two points have no scatter around their slope */
@@ -33,10 +44,7 @@ int steady_reached(const double *rates, size_t n, const struct steady_settings *
     const double *x = rates + (n - w);
     double median = sample_median(x, w), slope = robust_slope(x, w), span = (double)(w - 1);
     if (!(median > 0.0) || isinf(median)) return 0;
-    double *level = mem_alloc(w * sizeof *level);
-    for (size_t i = 0; i < w; i++) level[i] = x[i] - slope * (double)i;
-    double scatter = sample_mad_scaled(level, w) / median;
-    mem_free(level);
+    double scatter = scatter_around(x, w, slope) / median;
     /* least squares: se(slope) = sigma sqrt(12 / (w (w^2 - 1))), times the span */
     double noise = 1.5 * scatter * span * sqrt(12.0 / ((double)w * ((double)w * (double)w - 1.0)));
     return fabs(slope) * span / median <= fmax(s.drift, noise) && scatter <= s.spread;

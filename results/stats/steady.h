@@ -9,8 +9,8 @@
 /* Warm-up is over when, over the last `window` rates (or times: anything positive),
  *   drift    the robust slope (Theil-Sen), over the whole window, is at most `drift` of the median, or no more than
  *            what the scatter around it explains (1.5 standard errors), so that noise alone cannot hold it up;
- *   spread   the scatter around the slope (scaled MAD over the median) is at most `spread`: a machine in the middle
- *            of a burst is not steady.
+ *   spread   the scatter around the slope (scaled mean distance over the median) is at most `spread`: a machine that
+ *            goes in and out of bursts is not steady.
  * The caller ends warm-up by its budget where that never happens, and says so. */
 struct steady_settings {
     size_t window;          /* 5 */

@@ -249,8 +249,8 @@ static void compare_paired(const struct side_samples *a, const struct side_sampl
     } else {
         out->ratio = exp(l.value[0]);
         out->blocks = 1;
-        if (pairing == VERDICT_PAIRED_SAMPLES) compare_one_pair(&a->processes[last], &b->processes[last], settings, out);
-        else refuse(out, one_process);
+        if (pairing == VERDICT_PAIRED_BLOCKS) refuse(out, one_process);
+        else compare_one_pair(&a->processes[last], &b->processes[last], settings, out);
     }
     locations_free(&l);
 }

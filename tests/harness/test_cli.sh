@@ -21,6 +21,7 @@ expect() {
     if [ $got = "$code" ] && grep -qF -- "$words" err.txt; then ok "$*"; else bad "$* (exit $got): $(cat err.txt)"; fi
 }
 
+bare="--preset smollm2-135m --layers 2 --backend null --generate 4"
 small="--preset smollm2-135m --layers 2 --backend null --prompt 8 --generate 4"
 
 "$assay" experiment llm $small --opt attention --opt fusion --design full --blocks 2 --samples 3 -o json >e.json 2>log.txt
@@ -39,7 +40,8 @@ wall() { sed -n 's/.*"wall_ns": \([0-9.]*\).*/\1/p' "$1" | head -n 1; }
 check "times repeat exactly" '[ "$(wall a.json)" = "$(wall b.json)" ] && [ -n "$(wall a.json)" ]'
 "$assay" compare a b >compare.txt
 check "A against A is equivalent" 'grep -qi equivalent compare.txt'
-expect 2 "differ" "$assay" compare latest "$(sed -n 2p runs.txt | cut -c1-8)"
+"$assay" run llm $bare --prompt 9 --name c --processes 1 --samples 2 -o json >c.json 2>>log.txt
+expect 2 "prompt" "$assay" compare a c
 
 "$assay" run llm $small --processes 1 --samples 2 >md.txt 2>>log.txt
 check "a table comes out" 'grep -q "|" md.txt'
@@ -63,14 +65,16 @@ expect 2 "unknown workload" "$assay" run moe --preset smollm2-135m
 expect 2 "did you mean 'fusion'" "$assay" run llm $small --opt fussion
 expect 2 "given twice" "$assay" run llm $small --opt fusion --opt fusion
 expect 2 "beyond the context" "$assay" run llm --preset llama-1.1b --backend null --prompt 4000
-expect 2 "outside the vocabulary" "$assay" run llm $small --prompt-ids 1,99999999 --no-fidelity
+expect 2 "outside the vocabulary" "$assay" run llm $bare --prompt-ids 1,99999999
 expect 2 "has no tokenizer" "$assay" run llm --preset smollm2-135m --layers 1 --backend null --prompt-text hello
-expect 2 "cannot open" "$assay" run llm $small --prompts missing.txt
-expect 2 "more than" "$assay" run llm --preset smollm2-135m --layers 99 --backend null --batch 99999
+expect 2 "cannot open" "$assay" run llm $bare --prompts missing.txt
+expect 2 "leave it out" "$assay" run llm $small --prompt-ids 1,2
+expect 2 "has 30" "$assay" run llm --preset smollm2-135m --layers 99 --backend null
 expect 2 "not a" "$assay" list runs --db /dev/null
 printf 'garbage garbage garbage garbage' >garbage.db
 expect 2 "not a database" "$assay" run llm $small --db garbage.db
 expect 2 "no figure" "$assay" plot nofigure
+rm c.json
 printf '{"batch": 2, "bach": 3}' >c.json
 expect 2 "did you mean '--batch'" "$assay" run llm $small --config c.json
 printf '{"batch": ' >c.json

@@ -170,22 +170,25 @@ static const struct fact machine_facts[] = {
 static const struct fact environment_facts[] = {
     {"governor", "performance"}, {"kernel", "6.1"}, {"load", "0.1"}, {"steal", "0.0 %"}, {"assay", ASSAY_VERSION}};
 
-static void label_of(const struct fixture_options *o, uint32_t mask, char *out, size_t size) {
+static void label_of(const struct fixture_options *o, uint32_t mask, int axis, char *out, size_t size) {
     snprintf(out, size, "%s", mask ? "" : o->is_hostile ? "plain <b>&`touch x`'\"" : "plain");
     for (int i = 0; i < o->n_factors; i++) {
         size_t at = strlen(out);
         if (mask >> i & 1)
             snprintf(out + at, size - at, "%s%.*s", at ? "+" : "", (int)strcspn(factor_names[i], "="), factor_names[i]);
     }
+    size_t at = strlen(out);
+    if (o->has_axis) snprintf(out + at, size - at, " batch=%d", axis ? 8 : 1);
 }
 
-static enum status put_cell(struct maker *m, uint32_t mask) {
+static enum status put_cell(struct maker *m, uint32_t mask, int axis) {
     char label[96];
-    label_of(m->o, mask, label, sizeof label);
+    label_of(m->o, mask, axis, label, sizeof label);
     m->mask = mask;
-    m->speed_up = speed_up_of(mask);
-    struct cell_record cell = {(int)mask, mask, label, "{}"};
-    struct run_record run = {.experiment = m->experiment, .cell = (int)mask, .workload = "llm", .model = "SmolLM2-135M",
+    m->speed_up = speed_up_of(mask) / (axis ? 2.5 : 1);
+    int index = (int)mask + (axis << m->o->n_factors);
+    struct cell_record cell = {index, mask, label, !m->o->has_axis ? "{}" : axis ? "{\"batch\": 8}" : "{\"batch\": 1}"};
+    struct run_record run = {.experiment = m->experiment, .cell = index, .workload = "llm", .model = "SmolLM2-135M",
         .backend = "cpu", .dtype = "bf16", .scenario = "single", .label = label,
         .spec_json = "{\"backend\":\"cpu\",\"batch\":1,\"dtype\":\"bf16\",\"generate\":32,\"prompt\":128,\"seed\":1,\"threads\":2}",
         .spec_hash = 0x1234 + mask, .comparability = 0xabcd,
@@ -230,7 +233,8 @@ enum status fixture_write(const char *path, const struct fixture_options *o, str
                                   FIXTURE_BLOCKS, epoch_ns};
     if (status == STATUS_OK) status = store_experiment_begin(m.store, &x, e);
     if (status == STATUS_OK && !o->is_bare) status = put_ceilings(&m);
-    for (uint32_t mask = 0; status == STATUS_OK && mask < 1u << o->n_factors; mask++) status = put_cell(&m, mask);
+    for (int axis = 0; axis <= o->has_axis; axis++)
+        for (uint32_t mask = 0; status == STATUS_OK && mask < 1u << o->n_factors; mask++) status = put_cell(&m, mask, axis);
     store_close(m.store);
     return status;
 }

@@ -8,7 +8,8 @@
 enum { FIXTURE_FACTORS_MAX = 4 };
 
 struct fixture_options {
-    int n_factors;          /* 1 to 4: attention, fusion, quantize, graph; 2^n cells */
+    int n_factors;          /* 0 to 4: attention, fusion, quantize, graph; 2^n cells */
+    int has_axis;           /* all cells at batch 1 and again at batch 8 */
     int is_synthetic;
     int has_gap;            /* the cell of mask 2 is skipped */
     int is_hostile;         /* the plain cell's label and output hold markup, quotes and backticks */

@@ -135,7 +135,8 @@ START_TEST(missing_samples) { /* an interrupted experiment: block 2 lacks B, blo
         ck_assert_int_eq(out.kind, VERDICT_SLOWER);
         ck_assert_uint_eq(out.blocks, 4);
     }
-    struct process_samples one[] = {{s.a[0], 1}, {s.a[1], 1}, {s.a[2], 1}}, two[] = {{s.b[0], 1}, {s.b[1], 1}, {s.b[2], 1}};
+    struct process_samples one[] = {{s.a[0], 1}, {s.a[1], 1}, {s.a[2], 1}};
+    struct process_samples two[] = {{s.b[0], 1}, {s.b[1], 1}, {s.b[2], 1}};
     struct side_samples a = {one, 3}, b = {two, 3};
     struct verdict_settings settings = verdict_defaults();
     struct verdict out; /* one sample a process works too */
@@ -181,8 +182,8 @@ START_TEST(false_alarms) {
         struct experiment e = {INTERLEAVED, processes, SAMPLES, 0.0};
         struct tally t = noise_tally(noise_hostile, &e, MANY, 11);
         struct interval rate = proportion_clopper_pearson(different(&t), MANY, 0.95);
-        printf("A/A interleaved, %d blocks: %d of %d called different (95 %%: %.4f to %.4f)\n", processes, different(&t),
-               MANY, rate.low, rate.high);
+        printf("A/A interleaved, %d blocks: %d of %d called different (95 %%: %.4f to %.4f)\n", processes,
+               different(&t), MANY, rate.low, rate.high);
         ck_assert(rate.high <= 0.01);
     }
 } END_TEST

@@ -74,8 +74,10 @@ static inline void noise_advance(struct noise *n) {
 
 static inline double noise_sample(struct noise *n, double process, double effect) {
     noise_advance(n);
-    double spike = noise_chance(n, n->spike_chance) ? n->spike_scale * pow(noise_uniform(n, 1e-9, 1.0), -1.0 / 1.5) : 0.0;
-    return 1e6 * (1.0 + effect) * exp(n->drift + n->burst + process + n->sample_sd * noise_normal(n) + fmin(spike, 5.0));
+    double level = n->drift + n->burst + process + n->sample_sd * noise_normal(n);
+    if (noise_chance(n, n->spike_chance))
+        level += fmin(5.0, n->spike_scale * pow(noise_uniform(n, 1e-9, 1.0), -1.0 / 1.5));
+    return 1e6 * (1.0 + effect) * exp(level);
 }
 
 static inline void noise_gap(struct noise *n, int steps) {
