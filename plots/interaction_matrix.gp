@@ -24,8 +24,10 @@ do for [i = 1:mains_rows] {
 tint(ratio, low, high) = (low > 1) ? 0xd3e6f5 : (high < 1) ? 0xe9ad62 : 0xffffff
 text(ratio) = ratio == ratio ? sprintf('×%.3f', ratio) : 'no value'
 bounds(low, high) = low == low ? sprintf('%.3f … %.3f', low, high) : ''
-plot mains using 1:1:($1 - 0.47):($1 + 0.47):($1 - 0.45):($1 + 0.45) with boxxyerror fillstyle solid 1 border lc rgb '#404040' lc rgb '#e4e4e4' notitle, \
-    cells using 2:1:($2 - 0.47):($2 + 0.47):($1 - 0.45):($1 + 0.45):(tint($3, $4, $5)) with boxxyerror fillstyle solid 1 border lc rgb '#404040' lc rgb variable notitle, \
+plot mains using 1:1:($1 - 0.47):($1 + 0.47):($1 - 0.45):($1 + 0.45) \
+    with boxxyerror fillstyle solid 1 border lc rgb '#404040' lc rgb '#e4e4e4' notitle, \
+    cells using 2:1:($2 - 0.47):($2 + 0.47):($1 - 0.45):($1 + 0.45):(tint($3, $4, $5)) \
+        with boxxyerror fillstyle solid 1 border lc rgb '#404040' lc rgb variable notitle, \
     mains using 1:1:(text($2)) with labels offset 0, 0.5 tc rgb '#111111' notitle, \
     mains using 1:1:(bounds($3, $4)) with labels offset 0, -0.6 font small tc rgb '#333333' notitle, \
     cells using 2:1:(text($3)) with labels offset 0, 0.5 tc rgb '#111111' notitle, \

@@ -31,7 +31,8 @@ do for [p = 1:3] {
     set xrange [panels_low[p] - 0.06 * span:panels_high[p] + 0.06 * span]
     set xtics round_step(span, 4)
     if (panels_n[p] == 0) { set label 1 'no value' at graph 0.5, 0.5 center tc rgb '#808080' } else { unset label 1 }
-    plot for [i = 1:rows_rows] ecdf using ($1 == p && $2 == i ? $3 : NaN):4 with steps lw 1.8 dt dash(i) lc rgb colour(i), \
+    plot for [i = 1:rows_rows] ecdf using ($1 == p && $2 == i ? $3 : NaN):4 \
+        with steps lw 1.8 dt dash(i) lc rgb colour(i), \
         for [i = 1:rows_rows] medians using ($1 == p && $2 == i ? $3 : NaN):(0.5):4:5 \
             with xerrorbars pt point(i) ps 0.8 lw 1.2 lc rgb colour(i)
 }

@@ -1,4 +1,4 @@
--- main effect and Shapley share of each optimizer as a speed-up, with intervals, end to end and for each stage of 1 % or more
+-- main effect and Shapley share of each optimizer as speed-ups, end to end and in each stage of 1 % or more
 -- empty: these runs are not a factorial experiment with a plain cell (assay experiment --design full)
 
 create temp table grouped as
@@ -10,7 +10,8 @@ select metric, stage, axes, dense_rank() over (order by case metric when 'e2e_ns
        factor, position, ratio, low, high
 from effect
 where metric in ('e2e_ns', 'ttft_ns', 'tpot_ns')
-   or metric = 'stage_ns' and stage in (select stage from v_ledger join selected using (run_id) group by run_id, unit, stage
+   or metric = 'stage_ns' and stage in (select stage from v_ledger join selected using (run_id) group by run_id,
+       unit, stage
                                         having sum(share) >= 0.01);
 
 create temp table line as
@@ -30,4 +31,5 @@ select title as label, min(row) - 1 as row from line group by place order by pla
 -- block: frame
 select max(row) as last, min(low) as low, max(high) as high from
     (select row, low, high from line
-     union all select null, s.low, s.high from shapley s join line l using (metric, factor, axes) where s.stage is l.stage);
+     union all select null, s.low, s.high from shapley s join line l using (metric, factor,
+         axes) where s.stage is l.stage);

@@ -1,4 +1,5 @@
-# Hollow: the first run; filled: the last. Area grows with the share of the time; operations under 0.2 % of it are left out.
+# Hollow: the first run; filled: the last. Area grows with the share of the time; operations under 0.2 % of it are left
+# out.
 key_rows = (series_rows + 3) / 4
 strip = 18 * key_rows + 34
 height = strip + 440
@@ -7,9 +8,11 @@ set lmargin at screen 74.0 / width
 set rmargin at screen 1 - 24.0 / width
 set tmargin at screen 1 - real(strip) / height
 set bmargin at screen bottom + 64.0 / height
-set key at screen 0.5, screen 1 - 22.0 / height center top horizontal Left reverse maxcols 4 samplen 1 spacing 1.1 font small
+set key at screen 0.5, \
+    screen 1 - 22.0 / height center top horizontal Left reverse maxcols 4 samplen 1 spacing 1.1 font small
 set label 8000 ''.(frame_first_label[1] eq frame_last_label[1] ? 'filled: '.frame_first_label[1] : \
-    'hollow: '.frame_first_label[1].'     filled: '.frame_last_label[1]) at screen 0.5, screen 1 - 12.0 / height center font small
+    'hollow: '.frame_first_label[1].'     filled: '.frame_last_label[1]) at screen 0.5, \
+        screen 1 - 12.0 / height center font small
 set logscale xy
 set grid xtics ytics linestyle 100
 set border 3
@@ -85,9 +88,11 @@ do for [i = 1:names_rows] {
 hollow(i) = int(word('6 4 8 12 10 14', 1 + (int(i) - 1) % 6))
 set samples 400
 plot for [i = 1:slopes_rows] roofed(x, i) with lines lw 1.6 dt i lc rgb '#505050' notitle, \
-    for [i = 1:flats_rows] (x < flat_start(flats_rate[i]) ? NaN : flats_rate[i]) with lines lw 1.6 dt 1 + i lc rgb '#505050' notitle, \
+    for [i = 1:flats_rows] (x < flat_start(flats_rate[i]) ? NaN : flats_rate[i]) \
+        with lines lw 1.6 dt 1 + i lc rgb '#505050' notitle, \
     for [i = 1:series_rows] points using ($1 == i && $2 == 0 ? $3 : NaN):4:(0.5 + 2.2 * sqrt($5)) \
-        with points pt (frame_first_label[1] eq frame_last_label[1] ? hollow(i) + 1 : hollow(i)) ps variable lw 1.6 lc rgb colour(i) notitle, \
+        with points pt (frame_first_label[1] eq frame_last_label[1] ? hollow(i) + 1 : \
+            hollow(i)) ps variable lw 1.6 lc rgb colour(i) notitle, \
     for [i = 1:series_rows] points using ($1 == i && $2 == 1 ? $3 : NaN):4:(0.5 + 2.2 * sqrt($5)) \
         with points pt hollow(i) + 1 ps variable lc rgb colour(i) notitle, \
     for [i = 1:series_rows] NaN with points pt hollow(i) + 1 ps 1.2 lc rgb colour(i) title series_name[i]

@@ -13,7 +13,8 @@ where o.ns > 0 and o.bytes > 0
 group by s.position, o.stage, o.op, o.category;
 
 create temp table category as
-select category, row_number() over (order by sum(ns) desc) as rank from point where rate > 0 and share >= 0.002 group by category;
+select category, row_number() over (order by sum(ns) desc) as rank from
+    point where rate > 0 and share >= 0.002 group by category;
 
 -- block: points
 select c.rank as series, p.is_last, p.intensity, p.rate, p.share from point p join category c using (category)
@@ -32,7 +33,8 @@ create temp table limit_of as
 select c.*, max(c.threads) over (partition by c.kind) as most,
        max(c.working_set_bytes) over (partition by c.kind) as largest,
        min(c.working_set_bytes) over (partition by c.kind) as smallest
-from v_ceiling c where c.run_id = (select run_id from selected s join v_ceiling x using (run_id) order by s.position limit 1);
+from v_ceiling c where c.run_id = (select run_id
+    from selected s join v_ceiling x using (run_id) order by s.position limit 1);
 
 -- block: slopes
 select max(value) / 1e9 as rate,

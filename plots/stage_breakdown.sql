@@ -2,8 +2,10 @@
 -- empty: no selected run has a profiled pass (run with --profile 1 or more)
 
 create temp table part as
-select s.position as run, l.unit, coalesce(l.stage, case when l.category like 'idle%' then 'idle' else l.category end) as name,
-       case when l.stage is not null then 0 when l.category like 'idle%' then 1 when l.category = 'residual' then 2 else 0 end as kind,
+select s.position as run, l.unit, coalesce(l.stage, case
+    when l.category like 'idle%' then 'idle' else l.category end) as name,
+       case when l.stage is not null then 0 when l.category like 'idle%' then 1
+           when l.category = 'residual' then 2 else 0 end as kind,
        sum(l.ns) / max(l.wall_ns) as share
 from selected s join v_ledger l using (run_id)
 where l.wall_ns > 0

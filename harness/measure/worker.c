@@ -74,8 +74,8 @@ static json_t *receive_message(int fd) {
 static int answer(int fd, enum status s, json_t *reply, const struct error *e) {
     if (s != STATUS_OK) {
         json_decref(reply);
-        reply = json_pack("{s:{s:i,s:s%}}", "error", "status", (int)s, "text", e->text, strnlen(e->text, sizeof e->text));
-        if (!reply) reply = json_pack("{s:{s:i,s:s}}", "error", "status", (int)s, "text", "an error whose text is not UTF-8");
+        reply = json_pack("{s:{s:i,s:s%}}", "failure", "status", (int)s, "text", e->text, strnlen(e->text, sizeof e->text));
+        if (!reply) reply = json_pack("{s:{s:i,s:s}}", "failure", "status", (int)s, "text", "an error whose text is not UTF-8");
     }
     int is_sent = send_message(fd, reply);
     json_decref(reply);
@@ -112,7 +112,7 @@ static enum status take_reply(struct worker *w, json_t **reply, struct error *e)
         if (WIFSIGNALED(state)) return error_set(e, STATUS_BACKEND, "the measuring process was ended by signal %d (%s)", WTERMSIG(state), strsignal(WTERMSIG(state)));
         return error_set(e, STATUS_BACKEND, "the measuring process ended (exit %d)", WEXITSTATUS(state));
     }
-    const json_t *error = json_object_get(message, "error");
+    const json_t *error = json_object_get(message, "failure");
     if (error) {
         enum status s = (enum status)json_integer_value(json_object_get(error, "status"));
         const char *text = json_string_value(json_object_get(error, "text"));

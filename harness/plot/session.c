@@ -5,11 +5,13 @@
 
 /* position counts from 1 in the order asked for, cells of an experiment in their order. */
 static const char selected_sql[] =
-    "create temp table selected(position integer primary key, run_id text unique, short_id text, label text, state text)";
+    "create temp table selected(position integer primary key, run_id text unique, short_id text, label text, "
+    "state text)";
 
 static const char caption_sql[] =
     "create temp table caption(position integer primary key, word text);"
-    "insert into caption(word) select group_concat(word, ' · ') from (select distinct workload || ' · ' || model || ' · ' "
+    "insert into caption(word) select group_concat(word, ' · ') from (select distinct workload || ' · ' || "
+    "model || ' · ' "
     "  || backend || ' · ' || dtype || ' · ' || scenario as word from v_run join selected using (run_id) limit 3);"
     "insert into caption(word) select 'SYNTHETIC WEIGHTS' where exists "
     "  (select 1 from v_run join selected using (run_id) where is_synthetic);"
@@ -27,7 +29,8 @@ enum status plot_session_execute(sqlite3 *db, const char *sql, struct error *e) 
 static enum status select_found(sqlite3 *db, const struct found *f, struct error *e) {
     static const char sql[] =
         "insert or ignore into selected(run_id, short_id, label, state) "
-        "select run_id, substr(run_id, 1, 8), case when length(label) > 44 then substr(label, 1, 43) || '…' else label end, "
+        "select run_id, substr(run_id, 1, 8), case when length(label) > 44 then substr(label, 1, 43) || '…' "
+        "else label end, "
         "state from v_run where case when ?2 then experiment_id else run_id end = ?1 order by cell";
     sqlite3_stmt *s;
     if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)

@@ -7,7 +7,8 @@
 static const char tables_sql[] =
     "create temp table interval(run_id text, metric text, unit text, median real, low real, high real, samples integer,"
     "  primary key(run_id, metric));"
-    "create temp table comparison(run_id text, base_id text, metric text, verdict text, ratio real, low real, high real,"
+    "create temp table comparison(run_id text, base_id text, metric text, verdict text, ratio real, low real, "
+    "high real,"
     "  detectable real, is_engaged integer, primary key(run_id, metric));"
     "create temp table effect(metric text, stage text, axes text, factor text, position integer, ratio real, low real,"
     "  high real);"
@@ -15,7 +16,8 @@ static const char tables_sql[] =
     "  high real);"
     "create temp table interaction(metric text, stage text, axes text, a text, a_position integer, b text,"
     "  b_position integer, ratio real, low real, high real);"
-    "create temp table ladder(step integer primary key, label text, ns real, low real, high real, ratio real, ratio_low real,"
+    "create temp table ladder(step integer primary key, label text, ns real, low real, high real, ratio real, "
+    "ratio_low real,"
     "  ratio_high real, mask integer)";
 
 /* ?1 is the document. Numbers of a run that is not to be trusted are gaps. */
@@ -31,13 +33,16 @@ static const char interval_sql[] =
 static const char comparison_sql[] =
     "insert into comparison "
     "with cell as (select value ->> '$.run' as run, value ->> '$.mask' as mask, value ->> '$.axes' as axes, value, "
-    "    (select coalesce(min(verdict = 'ENGAGED'), value ->> '$.mask' = 0) from v_receipt where run_id = value ->> '$.run') "
+    "    (select coalesce(min(verdict = 'ENGAGED'), value ->> '$.mask' = 0) from v_receipt where run_id = "
+    "value ->> '$.run') "
     "    as is_engaged from json_each(?1, '$.cells')), "
-    "versus as (select c.run, c.is_engaged, p.run as base, v.key as metric, v.value ->> '$.verdict' as verdict, v.value ->> '$.ratio' as ratio, "
+    "versus as (select c.run, c.is_engaged, p.run as base, v.key as metric, v.value ->> '$.verdict' as verdict, "
+    "v.value ->> '$.ratio' as ratio, "
     "           v.value ->> '$.low' as low, v.value ->> '$.high' as high, v.value ->> '$.detectable' as detectable, "
     "           v.key not like '%per_s' as turns "
     "           from cell c join cell p on p.mask = 0 and p.axes = c.axes, json_each(c.value, '$.versus_plain') v) "
-    "select run, base, metric, verdict, iif(turns, 1 / ratio, ratio), iif(turns, 1 / high, low), iif(turns, 1 / low, high), "
+    "select run, base, metric, verdict, iif(turns, 1 / ratio, ratio), iif(turns, 1 / high, low), iif(turns, 1 "
+    "/ low, high), "
     "detectable, is_engaged from versus where run in (select run_id from selected) "
     "union all select run, run, m.key, null, 1, null, null, null, 1 from cell, json_each(cell.value, '$.metrics') m "
     "where mask = 0 and run in (select run_id from selected) and m.value ->> '$.median' is not null";
@@ -48,30 +53,35 @@ static const char comparison_sql[] =
 /* Of optimizers that took effect: what did nothing has no effect to show. */
 static const char effect_sql[] =
     "insert into effect select x.value ->> '$.metric', x.value ->> '$.stage', " AXES_SQL ", x.value ->> '$.factor', "
-    "1 + (x.value ->> '$.position'), x.value ->> '$.speedup', x.value ->> '$.low', x.value ->> '$.high' from json_each(?1, '$.effects') x "
+    "1 + (x.value ->> '$.position'), x.value ->> '$.speedup', x.value ->> '$.low', x.value ->> '$.high' from "
+    "json_each(?1, '$.effects') x "
     "where x.value ->> '$.is_engaged'";
 
 static const char shapley_sql[] =
     "insert into shapley select x.value ->> '$.metric', x.value ->> '$.stage', " AXES_SQL ", x.value ->> '$.factor', "
-    "1 + (x.value ->> '$.position'), x.value ->> '$.speedup', x.value ->> '$.low', x.value ->> '$.high' from json_each(?1, '$.shapley') x "
+    "1 + (x.value ->> '$.position'), x.value ->> '$.speedup', x.value ->> '$.low', x.value ->> '$.high' from "
+    "json_each(?1, '$.shapley') x "
     "where x.value ->> '$.is_engaged'";
 
 static const char interaction_sql[] =
     "insert into interaction select x.value ->> '$.metric', x.value ->> '$.stage', " AXES_SQL ", "
-    "x.value ->> '$.factors[0]', 1 + (x.value ->> '$.positions[0]'), x.value ->> '$.factors[1]', 1 + (x.value ->> '$.positions[1]'), "
+    "x.value ->> '$.factors[0]', 1 + (x.value ->> '$.positions[0]'), x.value ->> '$.factors[1]', 1 + (x.value "
+    "->> '$.positions[1]'), "
     "x.value ->> '$.speedup', x.value ->> '$.low', x.value ->> '$.high' from json_each(?1, '$.interactions') x "
     "where x.value ->> '$.is_engaged'";
 
 /* The cells of the first selected run's experiment and axes, with their time and speed-up. */
 #define CELL_SQL \
-    "with first as (select experiment_id, axes_json from v_run join selected using (run_id) order by position limit 1), " \
+    "with first as (select experiment_id, axes_json from v_run join selected using (run_id) order by position " \
+    "limit 1), " \
     "cell as (select r.mask, r.label, r.experiment_id, i.median, i.low, i.high, c.ratio, c.low as ratio_low, " \
     "c.high as ratio_high from first f join v_run r using (experiment_id, axes_json) " \
     "join interval i on i.run_id = r.run_id and i.metric = 'e2e_ns' " \
     "join comparison c on c.run_id = r.run_id and c.metric = 'e2e_ns' and c.is_engaged) "
 
 static const char ladder_plain_sql[] =
-    CELL_SQL "insert into ladder select 0, label, median, low, high, ratio, ratio_low, ratio_high, mask from cell where mask = 0";
+    CELL_SQL "insert into ladder select 0, label, median, low, high, ratio, ratio_low, ratio_high, mask from "
+    "cell where mask = 0";
 
 /* From the last step on: of the cells with one optimizer more, the one that takes least time. */
 static const char ladder_step_sql[] =
@@ -114,8 +124,10 @@ static enum status fill_ladder(sqlite3 *db, struct error *e) {
 
 enum status tables_fill(struct plot_session *s, struct error *e) {
     static const char experiments_sql[] =
-        "select r.experiment_id, count(*) = (select n_cells from v_experiment x where x.experiment_id = r.experiment_id) "
-        "and min(s.position) = 1 from selected s join v_run r using (run_id) group by r.experiment_id order by min(s.position)";
+        "select r.experiment_id, count(*) = (select n_cells from v_experiment x where x.experiment_id = "
+        "r.experiment_id) "
+        "and min(s.position) = 1 from selected s join v_run r using (run_id) group by r.experiment_id order by "
+        "min(s.position)";
     sqlite3_stmt *list;
     enum status status = plot_session_execute(s->db, tables_sql, e);
     if (status != STATUS_OK) return status;

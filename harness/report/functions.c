@@ -48,7 +48,8 @@ static void give_value(sqlite3_context *c, double value, const char *unit) {
     char text[160];
     double scaled = value / s.factor;
     int is_whole = scaled == floor(scaled) && fabs(scaled) < 1e6;
-    snprintf(text, sizeof text, "%.*f%s%.64s", is_whole ? 0 : decimals_of(scaled, 3), scaled, *s.unit ? " " : "", s.unit);
+    snprintf(text, sizeof text, "%.*f%s%.64s", is_whole ? 0 : decimals_of(scaled, 3), scaled, *s.unit ? " " : "",
+        s.unit);
     give(c, text);
 }
 

@@ -72,7 +72,8 @@ static const char *summary_of(const struct figure_list *l, const char *name) {
     return "";
 }
 
-static enum status add_section(struct builder *b, const struct section *s, const struct figure_list *l, struct error *e) {
+static enum status add_section(struct builder *b, const struct section *s, const struct figure_list *l,
+    struct error *e) {
     enum { MAX_PIECES = sizeof s->pieces / sizeof *s->pieces };
     page_section_begin(&b->page, s->id, s->title);
     enum status status = STATUS_OK;
@@ -97,18 +98,23 @@ static char *query_text(sqlite3 *db, const char *sql) {
 }
 
 static const char title_sql[] =
-    "select group_concat(word, '; ') from (select distinct workload || ' · ' || model || ' · ' || backend || ' · ' || dtype "
+    "select group_concat(word, '; ') from (select distinct workload || ' · ' || model || ' · ' || backend || ' "
+    "· ' || dtype "
     "as word from v_run join selected using (run_id) limit 3)";
 
 static const char subtitle_sql[] =
     "select count(*) || case count(*) when 1 then ' run' else ' runs' end || ', ' || as_date(min(created_unix_ns)) "
-    "|| case when max(created_unix_ns) - min(created_unix_ns) > 6e10 then ' to ' || as_date(max(created_unix_ns)) else '' end "
+    "|| case when max(created_unix_ns) - min(created_unix_ns) > 6e10 then ' to ' || "
+    "as_date(max(created_unix_ns)) else '' end "
     "|| ' · Assay " ASSAY_VERSION "' from v_run join selected using (run_id)";
 
 static const char banner_sql[] =
-    "select group_concat(word, ' ') from (select 'Synthetic weights: times are those of this shape, but outputs, quality and "
-    "acceptance mean nothing.' as word where exists (select 1 from v_run join selected using (run_id) where is_synthetic) "
-    "union all select 'Truncated: only ' || group_concat(distinct truncated_layers) || ' layers of the model were run.' "
+    "select group_concat(word, ' ') from (select 'Synthetic weights: times are those of this shape, but outputs, "
+    "quality and "
+    "acceptance mean nothing.' as word where exists (select 1 from v_run join selected using (run_id) where "
+    "is_synthetic) "
+    "union all select 'Truncated: only ' || group_concat(distinct truncated_layers) || ' layers of the model "
+    "were run.' "
     "from v_run join selected using (run_id) where truncated_layers > 0 having count(*))";
 
 static enum status append_head(struct builder *b, struct error *e) {
@@ -118,8 +124,10 @@ static enum status append_head(struct builder *b, struct error *e) {
     size_t length;
     enum status status = file_read(path, 1 << 20, &css, &length, e);
     if (status == STATUS_OK) {
-        text_append(&p->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-            "content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>Assay: ");
+        text_append(&p->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+            "name=\"viewport\" "
+            "content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
+            "dark\">\n<title>Assay: ");
         page_escape(&p->out, title ? title : "report");
         text_append(&p->out, "</title>\n<style>\n");
         text_append_bytes(&p->out, css, length);

@@ -1,4 +1,4 @@
-/* report.h: one report.html that needs nothing else: tables from plots/report/NAME.sql, figures as inline SVG, the style
+/* report.h: one report.html that needs nothing else: tables from plots/report/NAME.sql, figures as inline SVG, style
  * from plots/report.css. Every table is there a second time as Markdown; every text from the store is escaped. */
 #ifndef ASSAY_HARNESS_REPORT_REPORT_H
 #define ASSAY_HARNESS_REPORT_REPORT_H

@@ -9,7 +9,8 @@ set lmargin at screen (24 + 7.4 * (rows_chars > 6 ? rows_chars : 6)) / width
 set rmargin at screen 1 - 24.0 / width
 set tmargin at screen 1 - real(strip) / height
 set bmargin at screen bottom + 60.0 / height
-set key at screen 0.5, screen 1 - 4.0 / height center top horizontal Left reverse maxcols 4 samplen 1.6 spacing 1.1 font small
+set key at screen 0.5, \
+    screen 1 - 4.0 / height center top horizontal Left reverse maxcols 4 samplen 1.6 spacing 1.1 font small
 
 stats bars using 4 nooutput
 far = STATS_max

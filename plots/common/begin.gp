@@ -44,5 +44,6 @@ point(i) = int(word('7 4 9 6 5 8 13 12', 1 + (int(i) - 1) % 8))
 
 # A round step (1, 2 or 5 times a power of ten) that makes about n ticks of a span.
 magnitude(x) = 10 ** floor(log10(x))
-round_up(x) = x <= magnitude(x) ? magnitude(x) : x <= 2 * magnitude(x) ? 2 * magnitude(x) : x <= 5 * magnitude(x) ? 5 * magnitude(x) : 10 * magnitude(x)
+round_up(x) = x <= magnitude(x) ? magnitude(x) : x <= 2 * magnitude(x) ? 2 * magnitude(x) : x <= 5 * magnitude(x) ? \
+    5 * magnitude(x) : 10 * magnitude(x)
 round_step(span, n) = round_up(real(span) / n)

@@ -6,7 +6,8 @@ do for [i = 1:rows_rows] {
     set arrow 7000 + i from screen key_x / width, screen 1 - real(key_y) / height \
         to screen (key_x + 34) / width, screen 1 - real(key_y) / height nohead lw 2 dt dash(i) lc rgb colour(i)
     if (key_points) {
-        set label 7500 + i '' at screen (key_x + 17) / width, screen 1 - real(key_y) / height point pt point(i) ps 0.8 lc rgb colour(i)
+        set label 7500 + i '' at screen (key_x + 17) / width, screen 1 - real(key_y) / height \
+            point pt point(i) ps 0.8 lc rgb colour(i)
     }
     set label 7000 + i rows_label[i] at screen (key_x + 42) / width, screen 1 - real(key_y) / height left font small
 }

@@ -5,7 +5,7 @@ with base as (
            row_number() over (order by c.ratio desc) as k
     from selected s join comparison c using (run_id) where c.metric = 'e2e_ns' and c.is_engaged and c.ratio is not null and s.state in ('ok', 'noisy')),
 alone as (
-    select f.position, f.factor, b.*
+    select f.position as bit, b.*
     from v_factor f join v_run r on r.experiment_id = f.experiment_id and r.mask = 1 << f.position join base b using (run_id)),
 beside as (
     select run_id,
@@ -23,7 +23,7 @@ select text from (
     select 0, 0, 'No cell is shown to be faster than the plain form, end to end.'
     where exists (select 1 from base where verdict is not null) and not exists (select 1 from base where verdict = 'faster')
     union all
-    select 1, position, label || case verdict when 'faster' then ' pays' when 'slower' then ' costs' when 'equivalent' then ' changes nothing'
+    select 1, 1000 * bit + position, label || case verdict when 'faster' then ' pays' when 'slower' then ' costs' when 'equivalent' then ' changes nothing'
            else ': not decided' end || ' on its own: ' || as_ratio(ratio, low, high) || ' (' || verdict || ')' || words || '.'
     from alone join beside using (run_id)
     union all

@@ -63,7 +63,8 @@ static void add_difference(json_t *list, struct text *refused, const char *acros
 static void find_differences(const struct side sides[2], const char *across, json_t *list, struct text *refused) {
     json_t *facts[2], *value;
     const char *fact;
-    for (int i = 0; i < 2; i++) facts[i] = json_object_get(json_object_get(sides[i].document, "comparability"), "facts");
+    for (int i = 0; i < 2; i++)
+        facts[i] = json_object_get(json_object_get(sides[i].document, "comparability"), "facts");
     if (!json_is_object(facts[0]) || !json_is_object(facts[1])) return;
     json_object_foreach(facts[0], fact, value) {
         json_t *other = json_object_get(facts[1], fact);
@@ -76,7 +77,8 @@ static void find_differences(const struct side sides[2], const char *across, jso
 }
 
 static enum status check_comparable(const struct side sides[2], const char *across, json_t *list, struct error *e) {
-    const json_t *a = json_object_get(sides[0].document, "comparability"), *b = json_object_get(sides[1].document, "comparability");
+    const json_t *a = json_object_get(sides[0].document, "comparability"),
+                 *b = json_object_get(sides[1].document, "comparability");
     if (strcmp(field(a, "key"), field(b, "key")) == 0) return STATUS_OK;
     struct text refused = {0};
     find_differences(sides, across, list, &refused);
@@ -106,12 +108,14 @@ static json_t *side_json(const struct side *side) {
 /* A run whose numbers do not count decides nothing. */
 static const char *useless_state(const struct side *side) {
     const char *state = field(side->document, "state");
-    return strcmp(state, "invalid") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "skipped") == 0 ? state : NULL;
+    return strcmp(state, "invalid") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "skipped") == 0 ? state
+                                                                                                          : NULL;
 }
 
 static json_t *metric_json(const struct side sides[2], const char *metric, const struct turns *turns, double margin,
                            enum verdict_kind *kind) {
-    struct compare_sides s = {run_series_find(&sides[0].series, metric), run_series_find(&sides[1].series, metric), 0, margin};
+    struct compare_sides s = {run_series_find(&sides[0].series, metric), run_series_find(&sides[1].series, metric), 0,
+                              margin};
     s.is_paired = strcmp(field(sides[0].document, "experiment"), field(sides[1].document, "experiment")) == 0;
     json_t *out = compare_metric(&s, turns, kind);
     const char *const names[] = {"a_median", "b_median"};
@@ -122,7 +126,9 @@ static json_t *metric_json(const struct side sides[2], const char *metric, const
         if (!state) continue;
         *kind = VERDICT_INCONCLUSIVE;
         json_object_set_new(out, "verdict", json_string(verdict_name(*kind)));
-        json_object_set_new(out, "reason", json_sprintf("run %.12s is %s: its numbers decide nothing", field(sides[i].document, "id"), state));
+        json_object_set_new(
+            out, "reason",
+            json_sprintf("run %.12s is %s: its numbers decide nothing", field(sides[i].document, "id"), state));
     }
     json_object_set_new(out, "unit", json_string(metric_unit(metric)));
     return out;
@@ -152,10 +158,11 @@ static json_t *warnings_json(const struct side sides[2]) {
             json_array_append_new(out, json_sprintf("run %.12s has synthetic weights", field(d, "id")));
         size_t index;
         json_t *receipt;
-        json_array_foreach(json_object_get(d, "receipts"), index, receipt)
-            if (strcmp(field(receipt, "verdict"), "ENGAGED") != 0)
-                json_array_append_new(out, json_sprintf("run %.12s: %s is %s, so that no speed-up is its own", field(d, "id"),
-                                      field(receipt, "optimizer"), field(receipt, "verdict")));
+        json_array_foreach(json_object_get(d, "receipts"), index,
+                           receipt) if (strcmp(field(receipt, "verdict"), "ENGAGED") != 0)
+            json_array_append_new(out,
+                                  json_sprintf("run %.12s: %s is %s, so that no speed-up is its own", field(d, "id"),
+                                               field(receipt, "optimizer"), field(receipt, "verdict")));
     }
     return out;
 }
@@ -175,8 +182,10 @@ static enum status build(const struct side sides[2], const struct turns *turns, 
     }
     enum status status = STATUS_OK;
     if (!main_metric)
-        status = error_set(e, STATUS_INPUT, "runs %.12s and %.12s have no timed samples of '%s' in common; choose another --metric "
-                           "(assay show lists them)", field(sides[0].document, "id"), field(sides[1].document, "id"), metric);
+        status = error_set(e, STATUS_INPUT,
+                           "runs %.12s and %.12s have no timed samples of '%s' in common; choose another --metric "
+                           "(assay show lists them)",
+                           field(sides[0].document, "id"), field(sides[1].document, "id"), metric);
     json_object_update(out, main_metric);
     json_object_set_new(out, "metrics", metrics);
     json_object_set_new(out, "quality", quality_json(sides));
@@ -196,8 +205,9 @@ enum status document_compare(struct store *s, const struct id *a, const struct i
     if (status == STATUS_OK) status = side_read(s, b, &sides[1], e);
     if (status == STATUS_OK) status = check_comparable(sides, o->across, differing, e);
     if (status == STATUS_OK) status = turns_read(s, a, b, &turns, e);
-    json_t *d = json_pack("{s:s,s:i,s:s,s:o,s:o,s:o}", "format", "assay-comparison", "version", DOCUMENT_VERSION, "metric",
-        o->metric ? o->metric : "e2e_ns", "a", side_json(&sides[0]), "b", side_json(&sides[1]), "differing", differing);
+    json_t *d = json_pack("{s:s,s:i,s:s,s:o,s:o,s:o}", "format", "assay-comparison", "version", DOCUMENT_VERSION,
+                          "metric", o->metric ? o->metric : "e2e_ns", "a", side_json(&sides[0]), "b",
+                          side_json(&sides[1]), "differing", differing);
     if (status == STATUS_OK) status = build(sides, turns, o, d, verdict, e);
     if (status == STATUS_OK) *out = d;
     else json_decref(d);

@@ -59,12 +59,14 @@ struct estimate {
 };
 
 static json_t *entry(const struct response *r, const struct estimate *x) {
-    return json_pack("{s:s,s:o,s:O,s:o,s:o,s:o,s:o,s:o,s:I}", "metric", r->metric, "stage", json_text(r->stage), "axes", r->axes,
-                     "speedup", json_number(exp(x->log)), "low", json_number(exp(x->low)), "high", json_number(exp(x->high)),
-                     "log", json_number(x->log), "p", json_number(x->p), "blocks", (json_int_t)x->blocks);
+    return json_pack("{s:s,s:o,s:O,s:o,s:o,s:o,s:o,s:o,s:I}", "metric", r->metric, "stage", json_text(r->stage), "axes",
+                     r->axes, "speedup", json_number(exp(x->log)), "low", json_number(exp(x->low)), "high",
+                     json_number(exp(x->high)), "log", json_number(x->log), "p", json_number(x->p), "blocks",
+                     (json_int_t)x->blocks);
 }
 
-static void append_factor(const struct response *r, json_t *out, const char *list, int factor, const struct estimate *x) {
+static void append_factor(const struct response *r, json_t *out, const char *list, int factor,
+                          const struct estimate *x) {
     json_t *object = entry(r, x);
     json_object_set_new(object, "factor", json_text(r->factors[factor]));
     json_object_set_new(object, "position", json_integer(factor));
@@ -107,7 +109,8 @@ static struct estimate opposite(const struct factorial_estimate *x, size_t block
 
 static void append_interaction(const struct response *r, json_t *out, const int pair[2], const struct estimate *x) {
     json_t *object = entry(r, x);
-    json_object_set_new(object, "factors", json_pack("[o,o]", json_text(r->factors[pair[0]]), json_text(r->factors[pair[1]])));
+    json_object_set_new(object, "factors",
+                        json_pack("[o,o]", json_text(r->factors[pair[0]]), json_text(r->factors[pair[1]])));
     json_object_set_new(object, "positions", json_pack("[i,i]", pair[0], pair[1]));
     json_object_set_new(object, "is_engaged", json_boolean((r->engaged >> pair[0] & r->engaged >> pair[1]) & 1));
     json_array_append_new(json_object_get(out, "interactions"), object);

@@ -49,7 +49,8 @@ static enum status read_head(struct store *s, struct experiment *x, json_t *d, s
 static enum status read_factors(struct store *s, struct experiment *x, json_t *d, struct error *e) {
     json_t *list = json_array();
     json_object_set_new(d, "factors", list);
-    sqlite3_stmt *q = store_query(s, e, "SELECT factor FROM v_factor WHERE experiment_id = ? ORDER BY position", "t", x->id.text);
+    sqlite3_stmt *q =
+        store_query(s, e, "SELECT factor FROM v_factor WHERE experiment_id = ? ORDER BY position", "t", x->id.text);
     size_t capacity = 0;
     int row = -1;
     while (q && (row = store_next(s, q, e)) == 1) {
@@ -83,8 +84,8 @@ static enum status read_cells(struct store *s, struct experiment *x, json_t *lis
         store_id(q, 4, &c->run);
         c->axes_json = store_text(&x->arena, q, 3);
         c->is_useful = is_useful_state(store_text(&x->arena, q, 5));
-        json_columns(c->document, q, 0, "iitjttt", (const char *const[]){"cell", "mask", "label", "axes", "run", "state",
-                     "reason", NULL});
+        json_columns(c->document, q, 0, "iitjttt",
+                     (const char *const[]){"cell", "mask", "label", "axes", "run", "state", "reason", NULL});
         json_object_set_new(c->document, "factors", factors_on(x, c->mask));
         json_array_append_new(list, c->document);
     }
@@ -138,7 +139,8 @@ static int receipt_engaged(const struct cell *c, const char *factor) {
     json_array_foreach(json_object_get(c->document, "receipts"), index, receipt) {
         const char *name = json_string_value(json_object_get(receipt, "optimizer"));
         const char *verdict = json_string_value(json_object_get(receipt, "verdict"));
-        if (name && verdict && strlen(name) == n && strncmp(name, factor, n) == 0) return strcmp(verdict, "ENGAGED") == 0;
+        if (name && verdict && strlen(name) == n && strncmp(name, factor, n) == 0)
+            return strcmp(verdict, "ENGAGED") == 0;
     }
     return 0;
 }
@@ -149,7 +151,8 @@ static unsigned engaged_factors(const struct experiment *x, const struct cell *f
         int is_engaged = 1;
         for (int i = 0; i < x->n_cells; i++) {
             const struct cell *c = &x->cells[i];
-            if (c->is_useful && same_axes(c, first) && c->mask >> f & 1) is_engaged &= receipt_engaged(c, x->factors[f]);
+            if (c->is_useful && same_axes(c, first) && c->mask >> f & 1)
+                is_engaged &= receipt_engaged(c, x->factors[f]);
         }
         out |= (unsigned)is_engaged << f;
     }
@@ -157,15 +160,19 @@ static unsigned engaged_factors(const struct experiment *x, const struct cell *f
 }
 
 static struct response response_of(const struct experiment *x, const struct cell *first, const char *metric) {
-    return (struct response){.metric = metric, .axes = json_object_get(first->document, "axes"), .n_factors = x->n_factors,
-                             .factors = x->factors, .engaged = engaged_factors(x, first)};
+    return (struct response){.metric = metric,
+                             .axes = json_object_get(first->document, "axes"),
+                             .n_factors = x->n_factors,
+                             .factors = x->factors,
+                             .engaged = engaged_factors(x, first)};
 }
 
 static void put_metric_effects(const struct experiment *x, const struct cell *first, const char *metric, json_t *d) {
     struct response r = response_of(x, first, metric);
     for (int i = 0; i < x->n_cells; i++) {
         const struct cell *c = &x->cells[i];
-        const struct metric_series *m = c->is_useful && same_axes(c, first) ? run_series_find(&c->series, metric) : NULL;
+        const struct metric_series *m =
+            c->is_useful && same_axes(c, first) ? run_series_find(&c->series, metric) : NULL;
         for (size_t p = 0; m && p < m->n; p++) response_add(&r, m->processes[p].block, c->mask, m->processes[p].median);
     }
     effects_append(&r, d);

@@ -38,7 +38,9 @@ json_t *json_number(double x) { return isfinite(x) ? json_real(x) : json_null();
 
 static int is_null(sqlite3_stmt *q, int column) { return sqlite3_column_type(q, column) == SQLITE_NULL; }
 
-json_t *json_text_column(sqlite3_stmt *q, int column) { return json_text((const char *)sqlite3_column_text(q, column)); }
+json_t *json_text_column(sqlite3_stmt *q, int column) {
+    return json_text((const char *)sqlite3_column_text(q, column));
+}
 
 json_t *json_real_column(sqlite3_stmt *q, int column) {
     return is_null(q, column) ? json_null() : json_number(sqlite3_column_double(q, column));

@@ -67,15 +67,19 @@ static enum status put_map(struct store *s, const struct id *run, const char *na
 /* ---- sections ---- */
 
 enum status run_identity(struct store *s, const struct id *run, json_t *out, struct error *e) {
-    sqlite3_stmt *q = store_query(s, e,
-        "SELECT run_id, experiment_id, experiment, cell, label, workload, model, backend, dtype, scenario, state, reason,\n"
+    sqlite3_stmt *q = store_query(
+        s, e,
+        "SELECT run_id, experiment_id, experiment, cell, label, workload, model, backend, dtype, scenario, state, "
+        "reason,\n"
         "is_synthetic, truncated_layers, created_unix_ns, spec_json, spec_hash, comparability, comparability_json\n"
-        "FROM v_run WHERE run_id = ?", "t", run->text);
+        "FROM v_run WHERE run_id = ?",
+        "t", run->text);
     int row = q ? store_next(s, q, e) : -1;
     if (row < 0) return STATUS_STORE;
     if (row == 0) return error_set(e, STATUS_INPUT, "there is no run '%s'; see assay list runs", run->text);
-    json_columns(out, q, 0, "tttittttttttfi", NAMES("id", "experiment", "name", "cell", "label", "workload", "model", "backend",
-                 "dtype", "scenario", "state", "reason", "is_synthetic", "truncated_layers"));
+    json_columns(out, q, 0, "tttittttttttfi",
+                 NAMES("id", "experiment", "name", "cell", "label", "workload", "model", "backend", "dtype", "scenario",
+                       "state", "reason", "is_synthetic", "truncated_layers"));
     json_object_set_new(out, "created", json_time(sqlite3_column_int64(q, 14)));
     json_columns(out, q, 14, "ijt", NAMES("created_unix_ns", "spec", "spec_hash"));
     json_t *comparability = json_object();
@@ -92,8 +96,10 @@ static enum status put_peak(struct store *s, const struct id *run, json_t *metri
                                   "AND bytes IS NOT NULL", "t", run->text);
     int row = q ? store_next(s, q, e) : -1;
     if (row != 1) return row < 0 ? STATUS_STORE : STATUS_OK;
-    json_object_set_new(metrics, "peak_bytes", json_pack("{s:o,s:n,s:n,s:s,s:i,s:i,s:i,s:s,s:n,s:n}", "median", json_real_column(q, 0),
-        "low", "high", "unit", "bytes", "samples", 1, "values", 1, "processes", 1, "interval_of", "samples", "p90", "p99"));
+    json_object_set_new(metrics, "peak_bytes",
+                        json_pack("{s:o,s:n,s:n,s:s,s:i,s:i,s:i,s:s,s:n,s:n}", "median", json_real_column(q, 0), "low",
+                                  "high", "unit", "bytes", "samples", 1, "values", 1, "processes", 1, "interval_of",
+                                  "samples", "p90", "p99"));
     store_done(q);
     return STATUS_OK;
 }
@@ -108,15 +114,21 @@ enum status run_metrics(struct store *s, const struct id *run, const struct run_
 }
 
 static enum status put_ledger(struct store *s, const struct id *run, json_t *out, struct error *e) {
-    enum status status = put_row(s, run, "ledger", &(struct table){
-        "SELECT avg(wall_ns), min(is_complete), max(reason), max(n_ledgers) FROM v_ledger WHERE run_id = ? GROUP BY run_id",
-        "rfti", NAMES("wall_ns", "is_complete", "reason", "ledgers")}, out, e);
+    enum status status = put_row(s, run, "ledger",
+                                 &(struct table){"SELECT avg(wall_ns), min(is_complete), max(reason), max(n_ledgers) "
+                                                 "FROM v_ledger WHERE run_id = ? GROUP BY run_id",
+                                                 "rfti", NAMES("wall_ns", "is_complete", "reason", "ledgers")},
+                                 out, e);
     json_t *ledger = json_object_get(out, "ledger");
     if (status != STATUS_OK || !json_is_object(ledger)) return status;
-    return put_table(s, run, "lines", &(struct table){
-        "SELECT unit, stage, category, ns, share, flop, bytes, ceiling_share, ceiling, launches FROM v_ledger\n"
-        "WHERE run_id = ? ORDER BY unit, line", "tttrrrrrtr",
-        NAMES("unit", "stage", "category", "ns", "share", "flop", "bytes", "ceiling_share", "ceiling", "launches")}, ledger, e);
+    return put_table(
+        s, run, "lines",
+        &(struct table){
+            "SELECT unit, stage, category, ns, share, flop, bytes, ceiling_share, ceiling, launches FROM v_ledger\n"
+            "WHERE run_id = ? ORDER BY unit, line",
+            "tttrrrrrtr",
+            NAMES("unit", "stage", "category", "ns", "share", "flop", "bytes", "ceiling_share", "ceiling", "launches")},
+        ledger, e);
 }
 
 enum status run_findings(struct store *s, const struct id *run, json_t *out, struct error *e) {
@@ -163,16 +175,21 @@ static enum status put_facts(struct store *s, const struct id *run, json_t *out,
 static enum status put_measured(struct store *s, const struct id *run, json_t *out, struct error *e) {
     enum status status = put_ledger(s, run, out, e);
     if (status == STATUS_OK)
-        status = put_table(s, run, "operations", &(struct table){
-            "SELECT stage, op, category, place, calls, ns, flop, bytes FROM v_op WHERE run_id = ? ORDER BY ns DESC", "ttttrrrr",
-            NAMES("stage", "op", "category", "place", "calls", "ns", "flop", "bytes")}, out, e);
+        status = put_table(
+            s, run, "operations",
+            &(struct table){
+                "SELECT stage, op, category, place, calls, ns, flop, bytes FROM v_op WHERE run_id = ? ORDER BY ns DESC",
+                "ttttrrrr", NAMES("stage", "op", "category", "place", "calls", "ns", "flop", "bytes")},
+            out, e);
     if (status == STATUS_OK) status = run_findings(s, run, out, e);
     if (status == STATUS_OK)
         status = put_map(s, run, "memory", &(struct table){
             "SELECT class, bytes FROM v_memory WHERE run_id = ? ORDER BY class", "r", NAMES("bytes")}, out, e);
     if (status == STATUS_OK)
-        status = put_row(s, run, "perturbation", &(struct table){
-            "SELECT ratio, low, high FROM v_perturbation WHERE run_id = ?", "rrr", NAMES("ratio", "low", "high")}, out, e);
+        status = put_row(s, run, "perturbation",
+                         &(struct table){"SELECT ratio, low, high FROM v_perturbation WHERE run_id = ?", "rrr",
+                                         NAMES("ratio", "low", "high")},
+                         out, e);
     if (status == STATUS_OK) status = put_output(s, run, out, e);
     return status;
 }
@@ -180,7 +197,8 @@ static enum status put_measured(struct store *s, const struct id *run, json_t *o
 static enum status put_warnings(struct store *s, const struct id *run, json_t *out, struct error *e) {
     json_t *list = json_array();
     json_object_set_new(out, "warnings", list);
-    sqlite3_stmt *q = store_query(s, e, "SELECT text FROM v_warning WHERE run_id = ? ORDER BY position", "t", run->text);
+    sqlite3_stmt *q =
+        store_query(s, e, "SELECT text FROM v_warning WHERE run_id = ? ORDER BY position", "t", run->text);
     int row = -1;
     while (q && (row = store_next(s, q, e)) == 1) json_array_append_new(list, json_text_column(q, 0));
     return row < 0 ? STATUS_STORE : STATUS_OK;
@@ -192,10 +210,14 @@ enum status document_run(struct store *s, const struct id *run, json_t **out, st
     enum status status = run_identity(s, run, d, e);
     if (status == STATUS_OK) status = put_facts(s, run, d, e);
     if (status == STATUS_OK)
-        status = put_table(s, run, "processes", &(struct table){
-            "SELECT block, order_in_block, pid, state, start_unix_ns, prepare_ns, load_ns, first_token_ns FROM v_process\n"
-            "WHERE run_id = ? ORDER BY process_id", "iiitiiii",
-            NAMES("block", "order", "pid", "state", "start_unix_ns", "prepare_ns", "load_ns", "first_token_ns")}, d, e);
+        status = put_table(s, run, "processes",
+                           &(struct table){"SELECT block, order_in_block, pid, state, start_unix_ns, prepare_ns, "
+                                           "load_ns, first_token_ns FROM v_process\n"
+                                           "WHERE run_id = ? ORDER BY process_id",
+                                           "iiitiiii",
+                                           NAMES("block", "order", "pid", "state", "start_unix_ns", "prepare_ns",
+                                                 "load_ns", "first_token_ns")},
+                           d, e);
     if (status == STATUS_OK) status = run_series_read(s, run, &series, e);
     if (status == STATUS_OK) status = run_metrics(s, run, &series, d, e);
     if (status == STATUS_OK) status = put_measured(s, run, d, e);

@@ -43,9 +43,11 @@ static void close_process(struct row_buffer *b, struct process_series *p, struct
 }
 
 static enum status read_names(struct store *s, const struct id *run, struct run_series *out, struct error *e) {
-    sqlite3_stmt *q = store_query(s, e,
-        "SELECT DISTINCT metric FROM v_metric_sample\n"
-        "WHERE run_id = ? AND phase = 'timed' AND abs(value) <= 1.7976931348623157e308 ORDER BY metric", "t", run->text);
+    sqlite3_stmt *q =
+        store_query(s, e,
+                    "SELECT DISTINCT metric FROM v_metric_sample\n"
+                    "WHERE run_id = ? AND phase = 'timed' AND abs(value) <= 1.7976931348623157e308 ORDER BY metric",
+                    "t", run->text);
     size_t capacity = 0;
     int row = -1;
     while (q && (row = store_next(s, q, e)) == 1) {
@@ -150,12 +152,13 @@ json_t *metric_summary(const struct metric_series *m) {
     for (size_t i = 0; i < m->n; i++) medians[i] = m->processes[i].median;
     int by_process = m->n >= SUMMARY_MIN_PROCESSES;
     struct interval interval = by_process ? of_processes(medians, m->n) : of_samples(samples, n_samples);
-    json_t *out = json_pack("{s:o,s:o,s:o,s:s,s:I,s:I,s:I,s:s,s:o,s:o}", "median", json_number(sample_median(medians, m->n)),
-        "low", json_number(interval.low), "high", json_number(interval.high), "unit", metric_unit(m->metric),
-        "samples", (json_int_t)n_samples, "values", (json_int_t)n_values, "processes", (json_int_t)m->n,
-        "interval_of", by_process ? "processes" : "samples",
-        "p90", json_number(n_values < MIN_VALUES_P90 ? NAN : sample_quantile(values, n_values, 0.9)),
-        "p99", json_number(n_values < MIN_VALUES_P99 ? NAN : sample_quantile(values, n_values, 0.99)));
+    json_t *out =
+        json_pack("{s:o,s:o,s:o,s:s,s:I,s:I,s:I,s:s,s:o,s:o}", "median", json_number(sample_median(medians, m->n)),
+                  "low", json_number(interval.low), "high", json_number(interval.high), "unit", metric_unit(m->metric),
+                  "samples", (json_int_t)n_samples, "values", (json_int_t)n_values, "processes", (json_int_t)m->n,
+                  "interval_of", by_process ? "processes" : "samples", "p90",
+                  json_number(n_values < MIN_VALUES_P90 ? NAN : sample_quantile(values, n_values, 0.9)), "p99",
+                  json_number(n_values < MIN_VALUES_P99 ? NAN : sample_quantile(values, n_values, 0.99)));
     mem_free(values);
     mem_free(samples);
     mem_free(medians);

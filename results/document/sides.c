@@ -100,12 +100,13 @@ json_t *compare_metric(const struct compare_sides *s, const struct turns *turns,
     settings.lower_is_better = metric_is_better_low(s->a->metric);
     if (s->margin > 0) settings.margin = s->margin;
     struct verdict v;
-    verdict_compare(&(struct side_samples){list.a, list.n_a}, &(struct side_samples){list.b, list.n_b}, pairing, &settings, &v);
+    verdict_compare(&(struct side_samples){list.a, list.n_a}, &(struct side_samples){list.b, list.n_b}, pairing,
+                    &settings, &v);
     mem_free(list.a);
     mem_free(list.b);
     *kind = v.kind;
-    return json_pack("{s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:I,s:f,s:f}", "verdict", verdict_name(v.kind), "ratio", json_number(v.ratio),
-                     "low", json_number(v.low), "high", json_number(v.high), "detectable", json_number(v.detectable),
-                     "reason", v.reason ? v.reason : "", "pairing", pairings[pairing], "blocks", (json_int_t)v.blocks,
-                     "confidence", settings.confidence, "margin", settings.margin);
+    return json_pack("{s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:I,s:f,s:f}", "verdict", verdict_name(v.kind), "ratio",
+                     json_number(v.ratio), "low", json_number(v.low), "high", json_number(v.high), "detectable",
+                     json_number(v.detectable), "reason", v.reason ? v.reason : "", "pairing", pairings[pairing],
+                     "blocks", (json_int_t)v.blocks, "confidence", settings.confidence, "margin", settings.margin);
 }

@@ -12,6 +12,7 @@
 
 static int reaches(double sum, double observed) { return fabs(sum) >= fabs(observed) * (1.0 - 1e-12); }
 
+/* n <= 64: a bit a sign. */
 static double signed_sum(const double *d, size_t n, uint64_t negative) {
     double sum = 0.0;
     for (size_t i = 0; i < n; i++) sum += negative >> i & 1 ? -d[i] : d[i];
@@ -32,7 +33,7 @@ struct sign_flip sign_flip_exact(const double *d, size_t n) {
 struct sign_flip sign_flip_given(const double *d, size_t n, const signed char *signs, size_t rows) {
     struct sign_flip out = {sample_mean(d, n), 0, NAN};
     if (n == 0) return out;
-    double observed = signed_sum(d, n, 0);
+    double observed = out.mean * (double)n;
     for (size_t r = 0; r < rows; r++) {
         double sum = 0.0;
         for (size_t i = 0; i < n; i++) sum += signs[r * n + i] * d[i];
@@ -45,7 +46,7 @@ struct sign_flip sign_flip_given(const double *d, size_t n, const signed char *s
 struct sign_flip sign_flip_sampled(const double *d, size_t n, size_t rows, uint64_t seed) {
     struct sign_flip out = {sample_mean(d, n), 0, NAN};
     if (n == 0) return out;
-    double observed = signed_sum(d, n, 0);
+    double observed = out.mean * (double)n;
     for (size_t r = 0; r < rows; r++) {
         double sum = 0.0;
         for (size_t first = 0; first < n; first += 64) { /* 64 signs a draw */

@@ -18,12 +18,13 @@
  *
  * Measured (tests/results/test_verdict_slow.c prints it; 10,000 A/A each, 12 samples a process; bursts of 2 to 20 %,
  * drift, Pareto spikes, biased and badly placed processes), called different, with 95 % interval:
- *   paired samples   3 blocks 0.02 % (0.00 to 0.07), 5 blocks 0.12 % (0.06 to 0.21)
- *   paired blocks    3 blocks 0.14 % (0.08 to 0.23), 5 blocks 0.11 % (0.05 to 0.20)
- *   worst case       a normal bias of processes alone reaches the nominal 1 % (0.97 % and 1.01 % were seen)
- *   unpaired         1.1 % (0.9 to 1.3) at 3 and at 5 processes: drift slower than a run shows to no statistic
- *   one pair         0 where both processes are alike; 9 % where one in twenty is badly placed: use blocks
- * A 3 % slow-down at 0.5 % noise is called slower in 99.6 % at 3 blocks and always at 5.
+ *   paired samples   3 blocks 0.01 % (0.00 to 0.06), 5 blocks 0.07 % (0.03 to 0.14)
+ *   paired blocks    3 blocks 0.16 % (0.09 to 0.26), 5 blocks 0.09 % (0.04 to 0.17)
+ *   worst case       a normal bias of processes alone reaches the nominal 1 % (0.99 % and 1.03 % were seen)
+ *   unpaired         1.1 % (0.9 to 1.4) at 3 processes, 1.0 % (0.8 to 1.3) at 5: drift slower than a run shows to
+ *                    no statistic
+ *   one pair         0 where both processes are alike; 10 % where one in twenty is badly placed: use blocks
+ * A 3 % slow-down at 0.5 % noise is called slower in 99.8 % at 3 blocks and always at 5.
  *
  * What the spread at hand cannot show is added to both ends of the interval:
  *   unpaired         session_shift: two runs of the same thing on different days differ by more than the processes

@@ -108,11 +108,12 @@ enum status store_run_reopen(struct store *s, const struct id *experiment, int c
         *is_found = 1;
         store_id(q, 0, run);
         store_done(q);
-        status = store_run(s, e, "UPDATE run SET state = 'running', reason = NULL, finished_unix_ns = NULL WHERE run_id = ?",
-                           "t", run->text);
+        status =
+            store_run(s, e, "UPDATE run SET state = 'running', reason = NULL, finished_unix_ns = NULL WHERE run_id = ?",
+                      "t", run->text);
         if (status == STATUS_OK)
-            status = store_run(s, e, "UPDATE process SET state = 'abandoned' WHERE run_id = ? AND state = 'running'", "t",
-                               run->text);
+            status = store_run(s, e, "UPDATE process SET state = 'abandoned' WHERE run_id = ? AND state = 'running'",
+                               "t", run->text);
         if (status == STATUS_OK) status = store_run(s, e, "DELETE FROM warning WHERE run_id = ?", "t", run->text);
     }
     return store_end(s, row < 0 ? STATUS_STORE : status, e);
@@ -129,8 +130,10 @@ enum status store_process_begin(struct store *s, const struct id *run, const str
     if (status == STATUS_OK && sqlite3_changes(s->db) != 1)
         return error_set(e, STATUS_STORE, "the database '%s' holds no run '%s' for a process", s->path, run->text);
     if (status != STATUS_OK && sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_UNIQUE && e)
-        *e = (struct error){0}, error_set(e, STATUS_STORE, "the database '%s' already holds block %d, order %d of run '%s'; to go on "
-             "with an experiment use --resume", s->path, r->block, r->order, run->text);
+        *e = (struct error){0}, error_set(e, STATUS_STORE,
+                                          "the database '%s' already holds block %d, order %d of run '%s'; to go on "
+                                          "with an experiment use --resume",
+                                          s->path, r->block, r->order, run->text);
     *process = sqlite3_last_insert_rowid(s->db);
     return status;
 }

@@ -37,8 +37,9 @@ static void read_run(sqlite3_stmt *q, struct arena *a, struct run_row *r) {
     r->created_unix_ns = sqlite3_column_int64(q, 16);
 }
 
-#define RUN_COLUMNS \
-    "SELECT run_id, experiment_id, cell, state, label, workload, model, backend, dtype, scenario, experiment, reason,\n" \
+#define RUN_COLUMNS                                                                                                    \
+    "SELECT run_id, experiment_id, cell, state, label, workload, model, backend, dtype, scenario, experiment, "        \
+    "reason,\n"                                                                                                        \
     "is_synthetic, truncated_layers, n_processes, n_samples, created_unix_ns FROM v_run "
 
 enum status store_list_runs(struct store *s, const struct id *experiment, int limit, struct run_list *out,
@@ -66,9 +67,11 @@ void run_list_free(struct run_list *l) {
 
 enum status store_list_experiments(struct store *s, int limit, struct experiment_list *out, struct error *e) {
     *out = (struct experiment_list){0};
-    sqlite3_stmt *q = store_query(s, e,
-        "SELECT experiment_id, name, workload, design, n_cells, n_blocks, n_finished, created_unix_ns\n"
-        "FROM v_experiment ORDER BY created_unix_ns DESC, experiment_id LIMIT ?", "i", (int64_t)(limit > 0 ? limit : -1));
+    sqlite3_stmt *q =
+        store_query(s, e,
+                    "SELECT experiment_id, name, workload, design, n_cells, n_blocks, n_finished, created_unix_ns\n"
+                    "FROM v_experiment ORDER BY created_unix_ns DESC, experiment_id LIMIT ?",
+                    "i", (int64_t)(limit > 0 ? limit : -1));
     size_t capacity = 0;
     int row = -1;
     while (q && (row = store_next(s, q, e)) == 1) {
@@ -96,17 +99,19 @@ void experiment_list_free(struct experiment_list *l) {
 /* ---- finding ---- */
 
 /* What may be meant: (is_experiment, id, created, words). An experiment of one run is only a shell around it. */
-#define MEANT \
-    "WITH meant AS (\n" \
-    "    SELECT 0 AS is_experiment, run_id AS id, created_unix_ns AS created, workload || ' ' || model || ' ' || label\n" \
-    "        || ', ' || state AS words, experiment_id AS alias, design = 'single' AS is_alone, experiment AS name\n" \
-    "    FROM v_run\n" \
-    "    UNION ALL\n" \
-    "    SELECT 1, experiment_id, created_unix_ns, workload || ' experiment ' || name || ', ' || design, experiment_id,\n" \
-    "        design = 'single', name\n" \
-    "    FROM v_experiment)\n" \
-    "SELECT is_experiment, id, words FROM meant\n" \
-    "WHERE (CASE ?1 WHEN 0 THEN NOT is_experiment WHEN 1 THEN is_experiment\n" \
+#define MEANT                                                                                                          \
+    "WITH meant AS (\n"                                                                                                \
+    "    SELECT 0 AS is_experiment, run_id AS id, created_unix_ns AS created, workload || ' ' || model || ' ' || "     \
+    "label\n"                                                                                                          \
+    "        || ', ' || state AS words, experiment_id AS alias, design = 'single' AS is_alone, experiment AS name\n"   \
+    "    FROM v_run\n"                                                                                                 \
+    "    UNION ALL\n"                                                                                                  \
+    "    SELECT 1, experiment_id, created_unix_ns, workload || ' experiment ' || name || ', ' || design, "             \
+    "experiment_id,\n"                                                                                                 \
+    "        design = 'single', name\n"                                                                                \
+    "    FROM v_experiment)\n"                                                                                         \
+    "SELECT is_experiment, id, words FROM meant\n"                                                                     \
+    "WHERE (CASE ?1 WHEN 0 THEN NOT is_experiment WHEN 1 THEN is_experiment\n"                                         \
     "    ELSE NOT (is_experiment AND is_alone) END)\n"
 
 /* The number after "latest~", 0 of "latest" alone, -1 of anything else. */
@@ -134,8 +139,8 @@ static enum status ambiguous(struct store *s, sqlite3_stmt *q, const struct foun
             text_append(&list, "\n  %.12s  %.60s", (const char *)sqlite3_column_text(q, 1),
                         (const char *)sqlite3_column_text(q, 2));
     } while (store_next(s, q, NULL) == 1);
-    error_set(e, STATUS_INPUT, "'%s' is the beginning of %d ids; give more digits of one of these:%s%s", text, n, list.data,
-              n > MAX_CANDIDATES ? "\n  …" : "");
+    error_set(e, STATUS_INPUT, "'%s' is the beginning of %d ids; give more digits of one of these:%s%s", text, n,
+              list.data, n > MAX_CANDIDATES ? "\n  …" : "");
     text_free(&list);
     return STATUS_INPUT;
 }
@@ -167,20 +172,29 @@ enum status store_find(struct store *s, const char *text, enum find_kind kind, s
     enum status status = STATUS_OK;
     int64_t back = parse_latest(text);
     if (back >= 0) {
-        status = take_only(s, store_query(s, e, MEANT "ORDER BY created DESC, is_experiment DESC, id LIMIT 1 OFFSET ?2", "ii",
-                                          (int64_t)kind, back), text, out, &n, e);
+        status = take_only(s,
+                           store_query(s, e, MEANT "ORDER BY created DESC, is_experiment DESC, id LIMIT 1 OFFSET ?2",
+                                       "ii", (int64_t)kind, back),
+                           text, out, &n, e);
         if (status == STATUS_OK && n == 0)
-            return error_set(e, STATUS_INPUT, "the database '%s' holds no %s '%s'; see assay list runs", s->path, kind_name(kind), text);
+            return error_set(e, STATUS_INPUT, "the database '%s' holds no %s '%s'; see assay list runs", s->path,
+                             kind_name(kind), text);
         return status;
     }
     if (is_prefix(text)) /* an id, or the shell's id of a single run */
-        status = take_only(s, store_query(s, e, MEANT "AND (substr(id, 1, length(?2)) = ?2 OR NOT is_experiment AND is_alone\n"
-            "AND substr(alias, 1, length(?2)) = ?2) ORDER BY created DESC", "it", (int64_t)kind, text), text, out, &n, e);
+        status = take_only(s,
+                           store_query(s, e,
+                                       MEANT "AND (substr(id, 1, length(?2)) = ?2 OR NOT is_experiment AND is_alone\n"
+                                             "AND substr(alias, 1, length(?2)) = ?2) ORDER BY created DESC",
+                                       "it", (int64_t)kind, text),
+                           text, out, &n, e);
     if (status == STATUS_OK && n == 0)
         status = take_only(s, store_query(s, e, MEANT "AND name = ?2 AND name <> '' AND (is_experiment OR is_alone)\n"
             "ORDER BY created DESC LIMIT 1", "it", (int64_t)kind, text), text, out, &n, e);
     if (status == STATUS_OK && n == 0)
-        status = error_set(e, STATUS_INPUT, "no %s of '%s' is called '%s'; give latest, latest~1, a name, or the first %d digits "
-                           "or more of an id (assay list runs)", kind_name(kind), s->path, text, MIN_PREFIX);
+        status = error_set(e, STATUS_INPUT,
+                           "no %s of '%s' is called '%s'; give latest, latest~1, a name, or the first %d digits "
+                           "or more of an id (assay list runs)",
+                           kind_name(kind), s->path, text, MIN_PREFIX);
     return status;
 }

@@ -53,7 +53,8 @@ static enum status check_folder(const char *path, struct error *e) {
     char *folder = mem_printf("%.*s", (int)(slash - path), path);
     enum status status = STATUS_OK;
     if (!directory_exists(folder))
-        status = error_set(e, STATUS_STORE, "the database's folder '%s' does not exist; make it, or name another with --db", folder);
+        status = error_set(e, STATUS_STORE,
+                           "the database's folder '%s' does not exist; make it, or name another with --db", folder);
     mem_free(folder);
     return status;
 }
@@ -65,11 +66,18 @@ static enum status check_path(const char *path, enum store_mode mode, struct err
     if (status != STATUS_OK) return status;
     struct stat st;
     if (stat(path, &st) != 0)
-        return errno != ENOENT ? error_set(e, STATUS_STORE, "the database '%s' cannot be opened: %s", path, strerror(errno))
-               : mode == STORE_WRITE ? STATUS_OK
-               : error_set(e, STATUS_STORE, "there is no database '%s'; measure something first (assay run), or name another with --db", path);
-    if (S_ISDIR(st.st_mode)) return error_set(e, STATUS_STORE, "'%s' is a folder; name a database file in it with --db", path);
-    if (!S_ISREG(st.st_mode)) return error_set(e, STATUS_STORE, "'%s' is not a regular file; name another with --db", path);
+        return errno != ENOENT
+                   ? error_set(e, STATUS_STORE, "the database '%s' cannot be opened: %s", path, strerror(errno))
+               : mode == STORE_WRITE
+                   ? STATUS_OK
+                   : error_set(
+                         e, STATUS_STORE,
+                         "there is no database '%s'; measure something first (assay run), or name another with --db",
+                         path);
+    if (S_ISDIR(st.st_mode))
+        return error_set(e, STATUS_STORE, "'%s' is a folder; name a database file in it with --db", path);
+    if (!S_ISREG(st.st_mode))
+        return error_set(e, STATUS_STORE, "'%s' is not a regular file; name another with --db", path);
     return STATUS_OK;
 }
 
@@ -129,10 +137,15 @@ static enum status connect(struct store *s, enum store_mode mode, struct error *
 
 static enum status refuse_version(const struct store *s, int64_t version, int64_t newest, struct error *e) {
     if (version > newest)
-        return error_set(e, STATUS_STORE, "the database '%s' is of version %lld and this Assay knows versions up to %lld; use a newer Assay, "
-                         "or name another database with --db", s->path, (long long)version, (long long)newest);
-    return error_set(e, STATUS_STORE, "the database '%s' is of version %lld; measure into it once (assay run --db) to bring it to version %lld",
-                     s->path, (long long)version, (long long)newest);
+        return error_set(
+            e, STATUS_STORE,
+            "the database '%s' is of version %lld and this Assay knows versions up to %lld; use a newer Assay, "
+            "or name another database with --db",
+            s->path, (long long)version, (long long)newest);
+    return error_set(
+        e, STATUS_STORE,
+        "the database '%s' is of version %lld; measure into it once (assay run --db) to bring it to version %lld",
+        s->path, (long long)version, (long long)newest);
 }
 
 static enum status identify(struct store *s, int64_t *version, struct error *e) {
@@ -143,9 +156,11 @@ static enum status identify(struct store *s, int64_t *version, struct error *e) 
     if (code[0] != SQLITE_OK || code[1] != SQLITE_OK || code[2] != SQLITE_OK) return store_error(s, e);
     int is_empty = objects == 0 && owner == 0 && *version == 0;
     if (!is_empty && owner != SCHEMA_APPLICATION_ID)
-        return error_set(e, STATUS_STORE, "'%s' is a database, but not one of Assay's; name another with --db", s->path);
+        return error_set(e, STATUS_STORE, "'%s' is a database, but not one of Assay's; name another with --db",
+                         s->path);
     if (!is_empty && *version < 1)
-        return error_set(e, STATUS_STORE, "the database '%s' is damaged: its version is %lld", s->path, (long long)*version);
+        return error_set(e, STATUS_STORE, "the database '%s' is damaged: its version is %lld", s->path,
+                         (long long)*version);
     return STATUS_OK;
 }
 

@@ -33,9 +33,9 @@ enum status store_ledger(struct store *s, int64_t process, int sample, const str
     int64_t ledger = sqlite3_last_insert_rowid(s->db);
     for (int i = 0; i < r->n_lines && status == STATUS_OK; i++) {
         const struct ledger_line *l = &r->lines[i];
-        status = store_run(s, e, "INSERT INTO ledger_line VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iitttrrrrtn", ledger,
-                           (int64_t)i, l->unit, l->stage, l->category, l->ns, l->flop, l->bytes, l->ceiling_share,
-                           l->ceiling, l->launches);
+        status = store_run(s, e, "INSERT INTO ledger_line VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iitttrrrrtn",
+                           ledger, (int64_t)i, l->unit, l->stage, l->category, l->ns, l->flop, l->bytes,
+                           l->ceiling_share, l->ceiling, l->launches);
     }
     return store_end(s, status, e);
 }

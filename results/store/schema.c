@@ -46,21 +46,26 @@ int schema_migrate(sqlite3 *db, const struct schema *s) {
 }
 
 static enum status damaged(const char *path, const char *what, const char *name, struct error *e) {
-    return error_set(e, STATUS_STORE, "the database '%s' is damaged: %s '%.60s'; restore it from a copy, or name another "
-                     "with --db", path, what, name);
+    return error_set(e, STATUS_STORE,
+                     "the database '%s' is damaged: %s '%.60s'; restore it from a copy, or name another "
+                     "with --db",
+                     path, what, name);
 }
 
 /* Every object of `model` is in db with the same words. */
 static enum status compare(sqlite3 *db, sqlite3 *model, const char *path, struct error *e) {
     sqlite3_stmt *want = NULL, *have = NULL;
-    int code = sqlite3_prepare_v2(model, "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL", -1, &want, NULL);
+    int code =
+        sqlite3_prepare_v2(model, "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL", -1, &want, NULL);
     if (code == SQLITE_OK)
-        code = sqlite3_prepare_v2(db, "SELECT count(*) FROM sqlite_schema WHERE type = ? AND name = ? AND sql = ?", -1, &have, NULL);
+        code = sqlite3_prepare_v2(db, "SELECT count(*) FROM sqlite_schema WHERE type = ? AND name = ? AND sql = ?", -1,
+                                  &have, NULL);
     enum status status = code == SQLITE_OK ? STATUS_OK : damaged(path, sqlite3_errmsg(db), "sqlite_schema", e);
     while (status == STATUS_OK && sqlite3_step(want) == SQLITE_ROW) {
         for (int i = 0; i < 3; i++) sqlite3_bind_value(have, i + 1, sqlite3_column_value(want, i));
         if (sqlite3_step(have) != SQLITE_ROW || sqlite3_column_int(have, 0) != 1)
-            status = damaged(path, "its form is not that of its version at", (const char *)sqlite3_column_text(want, 1), e);
+            status =
+                damaged(path, "its form is not that of its version at", (const char *)sqlite3_column_text(want, 1), e);
         sqlite3_reset(have);
     }
     sqlite3_finalize(want);

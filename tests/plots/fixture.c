@@ -103,7 +103,8 @@ static enum status put_profile(struct maker *m, int64_t process, int index) {
     double busy = 0;
     for (int i = 0; i < N_OPS; i++) {
         if (!is_op_there(m, i)) continue;
-        double ns = ops[i].ms * 1e6 * m->luck / pow(m->speed_up, strcmp(ops[i].category, "linear") == 0 ? 0.9 : 1.2) * noise(m, 0.02);
+        double ns = ops[i].ms * 1e6 * m->luck / pow(m->speed_up, strcmp(ops[i].category, "linear") == 0 ? 0.9 :
+            1.2) * noise(m, 0.02);
         list[n] = (struct op_line){ops[i].stage, ops[i].op, ops[i].category, ops[i].place, (int64_t)ops[i].calls, ns,
                                    ops[i].flop, m->mask & 4 ? ops[i].bytes * 0.55 : ops[i].bytes};
         busy += ns;
@@ -116,7 +117,8 @@ static enum status put_profile(struct maker *m, int64_t process, int index) {
                 {"decode", "idle:dispatch", 0.012}, {NULL, "idle:serial", 0.007}, {NULL, "residual", 0.004}};
     double wall = busy;
     for (int i = 0; i < 6; i++) {
-        lines[n_lines++] = (struct ledger_line){.unit = "team of 2", .stage = rest[i].stage, .category = rest[i].category,
+        lines[n_lines++] = (struct ledger_line){.unit = "team of 2", .stage = rest[i].stage,
+            .category = rest[i].category,
             .ns = busy * rest[i].share, .flop = NAN, .bytes = NAN, .ceiling_share = NAN};
         wall += busy * rest[i].share;
     }
@@ -150,7 +152,8 @@ static enum status put_findings(struct maker *m) {
         status = store_receipt(m->store, &m->run, &r, m->e);
     }
     struct fidelity_record f = {m->mask & 4 ? FIDELITY_LOSSY : m->mask ? FIDELITY_REORDERED : FIDELITY_EXACT,
-        m->mask & 4 ? 0.031 : 0.0041, 0.0039, m->mask & 4 ? 0.05 : 0.0078, 1, "64 teacher-forced positions; 0 choices differ"};
+        m->mask & 4 ? 0.031 : 0.0041, 0.0039, m->mask & 4 ? 0.05 : 0.0078, 1, "64 teacher-forced positions; 0 "
+            "choices differ"};
     if (status == STATUS_OK) status = store_fidelity(m->store, &m->run, &f, m->e);
     struct quality_record q = {"nll", "nats/token", m->mask & 4 ? 3.479 : m->mask ? 3.4512 : 3.4510, 511, NULL};
     if (status == STATUS_OK && !m->o->is_bare) status = store_quality(m->store, &m->run, &q, m->e);
@@ -160,13 +163,15 @@ static enum status put_findings(struct maker *m) {
     struct perturbation_record p = {1.011, 1.004, 1.018};
     if (status == STATUS_OK && !m->o->is_bare) status = store_perturbation(m->store, &m->run, &p, m->e);
     struct output_record out = {0, "[253,1042,198]", m->o->is_hostile && !m->mask
-        ? "<script>alert(1)</script> | `touch /tmp/x` & \"quotes\"" : "The capital of France is Paris, a city on the Seine."};
+        ? "<script>alert(1)</script> | `touch /tmp/x` & \"quotes\"" : "The capital of France is Paris, a city "
+            "on the Seine."};
     if (status == STATUS_OK) status = store_output(m->store, &m->run, &out, m->e);
     return status;
 }
 
 static const struct fact machine_facts[] = {
-    {"cpu", "Example CPU 9000, 2 cores"}, {"isa", "avx512bf16"}, {"memory", "16 GB"}, {"caches", "L1 48 kB, L2 2 MB, L3 36 MB"}};
+    {"cpu", "Example CPU 9000, 2 cores"}, {"isa", "avx512bf16"}, {"memory", "16 GB"}, {"caches", "L1 48 kB, L2 "
+        "2 MB, L3 36 MB"}};
 static const struct fact environment_facts[] = {
     {"governor", "performance"}, {"kernel", "6.1"}, {"load", "0.1"}, {"steal", "0.0 %"}, {"assay", ASSAY_VERSION}};
 
@@ -190,9 +195,11 @@ static enum status put_cell(struct maker *m, uint32_t mask, int axis) {
     struct cell_record cell = {index, mask, label, !m->o->has_axis ? "{}" : axis ? "{\"batch\": 8}" : "{\"batch\": 1}"};
     struct run_record run = {.experiment = m->experiment, .cell = index, .workload = "llm", .model = "SmolLM2-135M",
         .backend = "cpu", .dtype = "bf16", .scenario = "single", .label = label,
-        .spec_json = "{\"backend\":\"cpu\",\"batch\":1,\"dtype\":\"bf16\",\"generate\":32,\"prompt\":128,\"seed\":1,\"threads\":2}",
+        .spec_json = "{\"backend\":\"cpu\",\"batch\":1,"
+            "\"dtype\":\"bf16\",\"generate\":32,\"prompt\":128,\"seed\":1,\"threads\":2}",
         .spec_hash = 0x1234 + mask, .comparability = 0xabcd,
-        .comparability_json = "{\"backend\":\"cpu\",\"dtype\":\"bf16\",\"isa\":\"avx512bf16\",\"machine\":\"Example CPU 9000\"}",
+        .comparability_json = "{\"backend\":\"cpu\",\"dtype\":\"bf16\","
+            "\"isa\":\"avx512bf16\",\"machine\":\"Example CPU 9000\"}",
         .is_synthetic = m->o->is_synthetic, .truncated_layers = 0, .created_unix_ns = epoch_ns + mask};
     struct machine_record machine = {machine_facts, sizeof machine_facts / sizeof *machine_facts};
     struct environment_record environment = {environment_facts, sizeof environment_facts / sizeof *environment_facts};
@@ -206,17 +213,21 @@ static enum status put_cell(struct maker *m, uint32_t mask, int axis) {
         status = put_process(m, block, (int)((mask + (uint32_t)block * 3) % (1u << m->o->n_factors)));
     if (status == STATUS_OK) status = put_findings(m);
     if (status == STATUS_OK && mask == 1)
-        status = store_warning(m->store, &m->run, "the machine was busy with something else for 1.2 % of the time", m->e);
+        status = store_warning(m->store, &m->run, "the machine was busy with something else for 1.2 % of the time",
+            m->e);
     if (status == STATUS_OK) status = store_run_finish(m->store, &m->run, RUN_OK, NULL, m->e);
     return status;
 }
 
 static enum status put_ceilings(struct maker *m) {
     const struct ceiling_record items[] = {
-        {"read", "", "8 streams", 2, 3.2e4, 3.1e11, 3.0e11, 3.15e11}, {"read", "", "8 streams", 2, 1e6, 1.3e11, 1.2e11, 1.33e11},
-        {"read", "", "4 streams", 2, 3.2e7, 4.4e10, 4.2e10, 4.5e10},  {"read", "", "4 streams", 2, 2.68e8, 2.1e10, 2.05e10, 2.12e10},
+        {"read", "", "8 streams", 2, 3.2e4, 3.1e11, 3.0e11, 3.15e11}, {"read", "", "8 streams", 2, 1e6, 1.3e11,
+            1.2e11, 1.33e11},
+        {"read", "", "4 streams", 2, 3.2e7, 4.4e10, 4.2e10, 4.5e10},  {"read", "", "4 streams", 2, 2.68e8, 2.1e10,
+            2.05e10, 2.12e10},
         {"copy", "", "non-temporal", 2, 2.68e8, 1.4e10, 1.35e10, 1.42e10},
-        {"matrix", "f32", "packed 16", 2, 0, 2.1e11, 2.05e11, 2.12e11}, {"matrix", "bf16", "packed 32", 2, 0, 4.3e11, 4.2e11, 4.35e11},
+        {"matrix", "f32", "packed 16", 2, 0, 2.1e11, 2.05e11, 2.12e11}, {"matrix", "bf16", "packed 32", 2, 0,
+            4.3e11, 4.2e11, 4.35e11},
     };
     struct ceiling_set set = {epoch_ns - 1000, 0.01, items, sizeof items / sizeof *items};
     struct machine_record machine = {machine_facts, sizeof machine_facts / sizeof *machine_facts};
@@ -234,7 +245,8 @@ enum status fixture_write(const char *path, const struct fixture_options *o, str
     if (status == STATUS_OK) status = store_experiment_begin(m.store, &x, e);
     if (status == STATUS_OK && !o->is_bare) status = put_ceilings(&m);
     for (int axis = 0; axis <= o->has_axis; axis++)
-        for (uint32_t mask = 0; status == STATUS_OK && mask < 1u << o->n_factors; mask++) status = put_cell(&m, mask, axis);
+        for (uint32_t mask = 0; status == STATUS_OK && mask < 1u << o->n_factors; mask++) status = put_cell(&m,
+            mask, axis);
     store_close(m.store);
     return status;
 }

@@ -10,7 +10,8 @@
 #include "kernels/base/file.h"
 
 static const char *const formats[] = {"svg", "png", "pdf"};
-static const char *const all[] = {"category_breakdown", "cumulative_ladder", "interaction_matrix", "latency_distribution",
+static const char *const all[] = {"category_breakdown", "cumulative_ladder", "interaction_matrix",
+    "latency_distribution",
                                   "optimizer_effects", "roofline", "stage_breakdown", "token_timeline"};
 enum { N_FIGURES = sizeof all / sizeof *all };
 
@@ -42,7 +43,8 @@ static enum status draw(const char *store, const char *figure, const char *forma
     char *output = mem_printf("%s/out.%s", folder, format);
     unlink(output);
     *e = (struct error){0};
-    struct plot_request r = {.store = store, .figure = figure, .output = output, .data_folder = ASSAY_SOURCE_DIR "/plots"};
+    struct plot_request r = {.store = store, .figure = figure, .output = output,
+        .data_folder = ASSAY_SOURCE_DIR "/plots"};
     enum status status = plot_figure(&r, e);
     if (status == STATUS_OK) {
         char *bytes = read_whole(output);
@@ -212,7 +214,8 @@ START_TEST(a_figure_is_two_files) {
     mkdir(plots, 0700);
     write_file(sql, "-- my figure\n-- block: rows\nselect position as row, label, null as gap from selected;\n");
     write_file(gp, "set terminal svg\nset output output\nplot rows using 1:1\n");
-    struct plot_request r = {.store = store, .figure = "mine", .output = output, .data_folder = plots, .keep_folder = folder};
+    struct plot_request r = {.store = store, .figure = "mine", .output = output, .data_folder = plots,
+        .keep_folder = folder};
     struct error e = {0};
     ck_assert_msg(plot_figure(&r, &e) == STATUS_OK, "%s", e.text);
     char *dat = mem_printf("%s/rows.dat", folder), *rows = read_whole(dat);
@@ -248,5 +251,6 @@ START_TEST(clean_up) {
 }
 END_TEST
 
-TEST_MAIN("plots.figures", set_up, lists_what_the_folder_holds, draws_two_factors, draws_sixteen_cells, draws_one_run_and_axes, shows_gaps,
+TEST_MAIN("plots.figures", set_up, lists_what_the_folder_holds, draws_two_factors, draws_sixteen_cells,
+    draws_one_run_and_axes, shows_gaps,
           survives_hostile_labels, bars_conserve, says_what_is_wrong, a_figure_is_two_files, clean_up)

@@ -40,7 +40,8 @@ static int count(const char *text, const char *what) {
 
 START_TEST(holds_everything) {
     char *html = report_of((struct fixture_options){.n_factors = 2});
-    static const char *const sections[] = {"pays", "measured", "cells", "effects", "time", "latency", "quality", "machine", "runs"};
+    static const char *const sections[] = {"pays", "measured", "cells", "effects", "time", "latency", "quality",
+        "machine", "runs"};
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
         char mark[64];
         snprintf(mark, sizeof mark, "<section id=\"%s\">", sections[i]);
