@@ -15,7 +15,8 @@ set yrange [mains_rows + 0.5:0.5]
 unset tics
 unset border
 unset key
-set label 8000 'below: what the speed-up of each is multiplied by while the other is on; diagonal: main effect; 95 % intervals' \
+set label 8000 'below: what the speed-up of each is multiplied by while the other is on; '. \
+    'diagonal: main effect; 95 % intervals' \
     at screen 10.0 / width, screen 1 - 14.0 / height left font small
 do for [i = 1:mains_rows] {
     set label i mains_label[i] at graph 0, first i right offset character -0.8, 0

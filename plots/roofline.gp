@@ -73,7 +73,8 @@ do for [i = 1:names_rows] {
         to = from + 6.6 * strlen(names_text[i])
         hits = from < 0 || to > frame_width
         do for [k = 1:taken] {
-            if (from < taken_right[k] && to > taken_left[k] && abs(up(names_rate[i]) - taken_height[k]) < 15) { hits = 1 }
+            if (from < taken_right[k] && to > taken_left[k] && \
+                abs(up(names_rate[i]) - taken_height[k]) < 15) { hits = 1 }
         }
         if (!hits && !is_placed) {
             is_placed = 1

@@ -17,8 +17,8 @@ if (format eq 'png') {
         dashlength 0.6 background 'white'
 }
 if (format eq 'pdf') {
-    set terminal pdfcairo size width / 96.0, height / 96.0 noenhanced font 'sans-serif,9.5' dashlength 0.7 \
-        pointscale 0.6 linewidth 0.8 background 'white'
+    set terminal pdfcairo size width / 96.0, height / 96.0 noenhanced font 'sans-serif,9.5' fontscale 0.8 dashlength 0.7 \
+        pointscale 1 linewidth 1.2 background 'white'
 }
 set output output
 small = format eq 'svg' ? 'sans-serif,11' : format eq 'png' ? 'sans-serif,16' : 'sans-serif,8'
@@ -36,7 +36,8 @@ do for [i = 1:caption_rows] {
 }
 
 # Of a series' position: colour, dash, point; `ink` reads on the colour.
-colours = '1f4e79 f2b134 7d5a94 8fc1e3 8a3b12 c8d96f 2b6e5f e8a0a8 3d3d3d cfcfcf 5a4fcf ffd9a0 004d40 b0bec5 880e4f aed581'
+colours = '1f4e79 f2b134 7d5a94 8fc1e3 8a3b12 c8d96f 2b6e5f e8a0a8 '. \
+    '3d3d3d cfcfcf 5a4fcf ffd9a0 004d40 b0bec5 880e4f aed581'
 colour(i) = int('0x'.word(colours, 1 + (int(i) - 1) % 16))
 ink(i) = int(i) % 2 ? 0xffffff : 0x111111
 dash(i) = 1 + (int(i) - 1) % 5

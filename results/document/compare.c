@@ -59,7 +59,8 @@ static void add_difference(json_t *list, struct text *refused, const char *acros
     text_append(refused, ")");
 }
 
-/* Facts of either side that differ, into `list`; those that nobody asked for, in words, into `refused`. None where they cannot be read. */
+/* Facts of either side that differ, into `list`; those that nobody asked for, in words, into `refused`. None where
+ * they cannot be read. */
 static void find_differences(const struct side sides[2], const char *across, json_t *list, struct text *refused) {
     json_t *facts[2], *value;
     const char *fact;

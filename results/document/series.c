@@ -5,13 +5,12 @@
 
 #include "results/document/document.h"
 #include "results/document/json.h"
-#include "results/stats/bootstrap.h"
-#include "results/stats/dependence.h"
 #include "results/stats/descriptive.h"
+#include "results/stats/summary.h"
 #include "results/store/query.h"
 
 static const double confidence = 0.95;
-enum { RESAMPLES = 2000, MIN_VALUES_P90 = 10, MIN_VALUES_P99 = 100 };
+enum { MIN_VALUES_P90 = 10, MIN_VALUES_P99 = 100 };
 
 /* ---- reading ---- */
 
@@ -107,60 +106,38 @@ const struct metric_series *run_series_find(const struct run_series *r, const ch
 
 /* ---- summarising ---- */
 
-static double *pooled(const struct metric_series *m, int of_samples, size_t *n) {
+static double *pooled(const struct metric_series *m, size_t *n) {
     *n = 0;
-    for (size_t i = 0; i < m->n; i++) *n += of_samples ? m->processes[i].n_samples : m->processes[i].n_values;
+    for (size_t i = 0; i < m->n; i++) *n += m->processes[i].n_values;
     double *out = mem_alloc(*n * sizeof *out);
     size_t at = 0;
-    for (size_t i = 0; i < m->n; i++) {
-        const struct process_series *p = &m->processes[i];
-        size_t count = of_samples ? p->n_samples : p->n_values;
-        memcpy(out + at, of_samples ? p->samples : p->values, count * sizeof *out);
-        at += count;
-    }
+    for (size_t i = 0; i < m->n; at += m->processes[i++].n_values)
+        memcpy(out + at, m->processes[i].values, m->processes[i].n_values * sizeof *out);
     return out;
 }
 
-static struct interval of_processes(const double *medians, size_t n) {
-    double *logs = mem_alloc(n * sizeof *logs);
-    int is_positive = 1;
-    for (size_t i = 0; i < n; i++) {
-        is_positive &= medians[i] > 0;
-        logs[i] = log(medians[i]);
-    }
-    struct interval out = sample_mean_interval(is_positive ? logs : medians, n, confidence);
-    if (is_positive) out = (struct interval){exp(out.low), exp(out.high)};
-    mem_free(logs);
-    /* The interval is the mean's; of many skewed processes the median may lie beyond it, and belongs to it. */
-    double median = sample_median(medians, n);
-    return (struct interval){fmin(out.low, median), fmax(out.high, median)};
-}
-
-static struct interval of_samples(const double *x, size_t n) {
-    if (n < SUMMARY_MIN_SAMPLES) return (struct interval){NAN, NAN};
-    struct bootstrap_data data = {.x = {x, n}};
-    struct bootstrap_settings settings = {
-        .resamples = RESAMPLES, .confidence = confidence, .seed = 1,
-        .block = (size_t)fmax(1, ceil((double)n / effective_size_cautious(x, n)))};
-    return bootstrap_drawn(&data, bootstrap_median, &settings).percentile;
+static struct summary summarise(const struct metric_series *m) {
+    struct process_samples *list = mem_alloc(m->n * sizeof *list);
+    for (size_t i = 0; i < m->n; i++)
+        list[i] = (struct process_samples){m->processes[i].values, m->processes[i].n_values};
+    struct summary out = summary_of(&(struct side_samples){list, m->n}, confidence);
+    mem_free(list);
+    if (out.samples < 2) out.low = out.high = NAN; /* one number has no interval */
+    return out;
 }
 
 json_t *metric_summary(const struct metric_series *m) {
-    size_t n_values, n_samples;
-    double *values = pooled(m, 0, &n_values), *samples = pooled(m, 1, &n_samples);
-    double *medians = mem_alloc(m->n * sizeof *medians);
-    for (size_t i = 0; i < m->n; i++) medians[i] = m->processes[i].median;
-    int by_process = m->n >= SUMMARY_MIN_PROCESSES;
-    struct interval interval = by_process ? of_processes(medians, m->n) : of_samples(samples, n_samples);
-    json_t *out =
-        json_pack("{s:o,s:o,s:o,s:s,s:I,s:I,s:I,s:s,s:o,s:o}", "median", json_number(sample_median(medians, m->n)),
-                  "low", json_number(interval.low), "high", json_number(interval.high), "unit", metric_unit(m->metric),
-                  "samples", (json_int_t)n_samples, "values", (json_int_t)n_values, "processes", (json_int_t)m->n,
-                  "interval_of", by_process ? "processes" : "samples", "p90",
-                  json_number(n_values < MIN_VALUES_P90 ? NAN : sample_quantile(values, n_values, 0.9)), "p99",
-                  json_number(n_values < MIN_VALUES_P99 ? NAN : sample_quantile(values, n_values, 0.99)));
+    size_t n_values, n_samples = 0;
+    double *values = pooled(m, &n_values);
+    for (size_t i = 0; i < m->n; i++) n_samples += m->processes[i].n_samples;
+    struct summary s = summarise(m);
+    json_t *out = json_pack(
+        "{s:o,s:o,s:o,s:s,s:I,s:I,s:I,s:s,s:o,s:o}", "median", json_number(s.median), "low", json_number(s.low), "high",
+        json_number(s.high), "unit", metric_unit(m->metric), "samples", (json_int_t)n_samples, "values",
+        (json_int_t)n_values, "processes", (json_int_t)m->n, "interval_of",
+        m->n >= SUMMARY_MIN_PROCESSES ? "processes" : "samples", "p90",
+        json_number(n_values < MIN_VALUES_P90 ? NAN : sample_quantile(values, n_values, 0.9)), "p99",
+        json_number(n_values < MIN_VALUES_P99 ? NAN : sample_quantile(values, n_values, 0.99)));
     mem_free(values);
-    mem_free(samples);
-    mem_free(medians);
     return out;
 }

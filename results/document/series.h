@@ -36,12 +36,10 @@ void run_series_free(struct run_series *r);
 /* NULL where the run has no such metric. */
 const struct metric_series *run_series_find(const struct run_series *r, const char *metric);
 
-/* {"median","low","high","unit","samples","values","processes","interval_of","p90","p99"}. The median is that of
- * the processes' medians. From 3 processes on the interval is Student's t over the logarithms of their medians
- * (plainly of the medians where one is not positive); else a percentile interval of the median over one series of
- * samples, resampled in runs as long as its memory (n / effective size), from 5 samples on; else null. */
+/* {"median","low","high","unit","samples","values","processes","interval_of","p90","p99"}: what results/stats/summary.h
+ * makes of all values, at 95 %; of a single value no interval. p90 from 10 values on, p99 from 100. */
 json_t *metric_summary(const struct metric_series *m);
 
-enum { SUMMARY_MIN_PROCESSES = 3, SUMMARY_MIN_SAMPLES = 5 };
+enum { SUMMARY_MIN_PROCESSES = 3 }; /* of summary.h: from here on the interval is of processes */
 
 #endif

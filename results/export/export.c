@@ -31,7 +31,8 @@ static int write_lines(const json_t *document, FILE *out) {
         size_t index;
         json_t *item;
         int failed = 0;
-        json_array_foreach(json_object_get(document, lists[i][1]), index, item) failed |= write_json(item, JSON_COMPACT, out);
+        json_array_foreach(json_object_get(document, lists[i][1]), index, item) failed |=
+            write_json(item, JSON_COMPACT, out);
         return failed;
     }
     return write_json(document, JSON_COMPACT, out);

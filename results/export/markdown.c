@@ -47,16 +47,19 @@ struct md_note md_note_of(const json_t *run) {
     char cut[40] = "";
     if (layers > 0) snprintf(cut, sizeof cut, "cut to %lld layers", (long long)layers);
     if (is_synthetic || layers > 0)
-        snprintf(out.text, sizeof out.text, " (%s%s%s)", is_synthetic ? "synthetic weights" : "", is_synthetic && layers > 0 ? ", " : "", cut);
+        snprintf(out.text, sizeof out.text, " (%s%s%s)", is_synthetic ? "synthetic weights" : "",
+                 is_synthetic && layers > 0 ? ", " : "", cut);
     return out;
 }
 
 /* ---- sections of a run ---- */
 
 static void put_summary(const json_t *d, const char *note, FILE *out) {
-    static const char *const fields[][2] = {{"state", "state"}, {"reason", "reason"}, {"model", "model"}, {"backend", "backend"},
-        {"dtype", "type"}, {"scenario", "scenario"}, {"created", "measured"}, {"id", "run"}};
-    fprintf(out, "# %s: %s, %s\n", json_field_text(d, "workload"), json_field_text(d, "model"), json_field_text(d, "label"));
+    static const char *const fields[][2] = {{"state", "state"},      {"reason", "reason"}, {"model", "model"},
+                                            {"backend", "backend"},  {"dtype", "type"},    {"scenario", "scenario"},
+                                            {"created", "measured"}, {"id", "run"}};
+    fprintf(out, "# %s: %s, %s\n", json_field_text(d, "workload"), json_field_text(d, "model"),
+            json_field_text(d, "label"));
     md_header(out, note, 0, MD_CELLS("fact", "value"));
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (*json_field_text(d, fields[i][0])) md_row(out, MD_CELLS(fields[i][1], json_field_text(d, fields[i][0])));
@@ -71,9 +74,10 @@ static void put_metrics(const json_t *d, const char *note, FILE *out) {
         const char *unit = json_field_text(m, "unit");
         double median = json_field(m, "median");
         md_row(out, MD_CELLS(name, human_value(median, unit).text,
-            human_interval(json_field(m, "low"), json_field(m, "high"), median, unit).text, json_field_text(m, "interval_of"),
-            human_value(json_field(m, "p90"), unit).text, human_value(json_field(m, "p99"), unit).text,
-            human_count(json_field(m, "samples")).text, human_count(json_field(m, "processes")).text));
+                             human_interval(json_field(m, "low"), json_field(m, "high"), median, unit).text,
+                             json_field_text(m, "interval_of"), human_value(json_field(m, "p90"), unit).text,
+                             human_value(json_field(m, "p99"), unit).text, human_count(json_field(m, "samples")).text,
+                             human_count(json_field(m, "processes")).text));
     }
 }
 
@@ -133,14 +137,17 @@ static void put_matrix(const struct matrix *m, const char *unit, const char *not
 static void put_ceilings(const json_t *lines, const char *note, FILE *out) {
     size_t index;
     json_t *line;
-    md_header(out, note, 1, MD_CELLS("stage and category", "time", "share", "work", "traffic", "of the ceiling", "which"));
+    md_header(out, note, 1,
+              MD_CELLS("stage and category", "time", "share", "work", "traffic", "of the ceiling", "which"));
     json_array_foreach(lines, index, line) {
         if (!(json_field(line, "ceiling_share") >= 0)) continue;
         const char *stage = json_field_text(line, "stage");
         char *name = mem_printf("%s%s%s", stage, *stage ? " " : "", json_field_text(line, "category"));
-        md_row(out, MD_CELLS(name, human_value(json_field(line, "ns"), "ns").text, human_percent(json_field(line, "share")).text,
-            human_value(json_field(line, "flop"), "flop").text, human_value(json_field(line, "bytes"), "bytes").text,
-            human_percent(json_field(line, "ceiling_share")).text, json_field_text(line, "ceiling")));
+        md_row(out, MD_CELLS(name, human_value(json_field(line, "ns"), "ns").text,
+                             human_percent(json_field(line, "share")).text,
+                             human_value(json_field(line, "flop"), "flop").text,
+                             human_value(json_field(line, "bytes"), "bytes").text,
+                             human_percent(json_field(line, "ceiling_share")).text, json_field_text(line, "ceiling")));
         mem_free(name);
     }
 }
@@ -171,17 +178,21 @@ static void put_findings(const json_t *d, const char *note, FILE *out) {
     const char *name;
     const json_t *receipts = json_object_get(d, "receipts"), *fidelity = json_object_get(d, "fidelity");
     if (json_array_size(receipts)) md_header(out, note, 0, MD_CELLS("optimizer", "receipt", "evidence"));
-    json_array_foreach(receipts, index, x)
-        md_row(out, MD_CELLS(json_field_text(x, "optimizer"), json_field_text(x, "verdict"), json_field_text(x, "evidence")));
+    json_array_foreach(receipts, index, x) md_row(
+        out, MD_CELLS(json_field_text(x, "optimizer"), json_field_text(x, "verdict"), json_field_text(x, "evidence")));
     if (json_is_object(fidelity)) {
         md_header(out, note, 0, MD_CELLS("fidelity", "kept", "error", "plain form", "bound", "detail"));
-        md_row(out, MD_CELLS(json_field_text(fidelity, "class"), json_is_true(json_object_get(fidelity, "ok")) ? "yes" : "no",
-            human_value(json_field(fidelity, "error"), "").text, human_value(json_field(fidelity, "plain_error"), "").text,
-            human_value(json_field(fidelity, "bound"), "").text, json_field_text(fidelity, "detail")));
+        md_row(out, MD_CELLS(json_field_text(fidelity, "class"),
+                             json_is_true(json_object_get(fidelity, "ok")) ? "yes" : "no",
+                             human_value(json_field(fidelity, "error"), "").text,
+                             human_value(json_field(fidelity, "plain_error"), "").text,
+                             human_value(json_field(fidelity, "bound"), "").text, json_field_text(fidelity, "detail")));
     }
-    if (json_object_size(json_object_get(d, "quality"))) md_header(out, note, 1, MD_CELLS("quality", "value", "unit", "n"));
+    if (json_object_size(json_object_get(d, "quality")))
+        md_header(out, note, 1, MD_CELLS("quality", "value", "unit", "n"));
     json_object_foreach(json_object_get(d, "quality"), name, x)
-        md_row(out, MD_CELLS(name, human_value(json_field(x, "value"), "").text, json_field_text(x, "unit"), human_count(json_field(x, "n")).text));
+        md_row(out, MD_CELLS(name, human_value(json_field(x, "value"), "").text, json_field_text(x, "unit"),
+                             human_count(json_field(x, "n")).text));
     if (json_object_size(json_object_get(d, "memory"))) md_header(out, note, 1, MD_CELLS("memory", "size"));
     json_object_foreach(json_object_get(d, "memory"), name, x)
         md_row(out, MD_CELLS(name, human_value(json_is_number(x) ? json_number_value(x) : NAN, "bytes").text));
@@ -203,7 +214,8 @@ static void put_notes(const json_t *d, FILE *out) {
         fputs(*text ? " …\n" : "\n", out);
     }
     if (json_array_size(json_object_get(d, "warnings"))) fputc('\n', out);
-    json_array_foreach(json_object_get(d, "warnings"), index, warning) fprintf(out, "- warning: %s\n", json_string_value(warning));
+    json_array_foreach(json_object_get(d, "warnings"), index, warning)
+        fprintf(out, "- warning: %s\n", json_string_value(warning));
 }
 
 static void put_run(const json_t *d, FILE *out) {
@@ -220,13 +232,15 @@ static void put_run(const json_t *d, FILE *out) {
 static void put_runs(const json_t *d, FILE *out) {
     size_t index;
     json_t *r;
-    md_header(out, "", 0, MD_CELLS("run", "measured", "workload", "model", "label", "type", "state", "samples", "name"));
+    md_header(out, "", 0,
+              MD_CELLS("run", "measured", "workload", "model", "label", "type", "state", "samples", "name"));
     json_array_foreach(json_object_get(d, "runs"), index, r) {
         char id[13];
         snprintf(id, sizeof id, "%s", json_field_text(r, "id"));
         char *model = mem_printf("%s%s", json_field_text(r, "model"), md_note_of(r).text);
-        md_row(out, MD_CELLS(id, json_field_text(r, "created"), json_field_text(r, "workload"), model, json_field_text(r, "label"),
-            json_field_text(r, "dtype"), json_field_text(r, "state"), human_count(json_field(r, "samples")).text, json_field_text(r, "name")));
+        md_row(out, MD_CELLS(id, json_field_text(r, "created"), json_field_text(r, "workload"), model,
+                             json_field_text(r, "label"), json_field_text(r, "dtype"), json_field_text(r, "state"),
+                             human_count(json_field(r, "samples")).text, json_field_text(r, "name")));
         mem_free(model);
     }
 }
@@ -234,13 +248,15 @@ static void put_runs(const json_t *d, FILE *out) {
 static void put_experiments(const json_t *d, FILE *out) {
     size_t index;
     json_t *x;
-    md_header(out, "", 0, MD_CELLS("experiment", "measured", "workload", "name", "design", "cells", "finished", "blocks"));
+    md_header(out, "", 0,
+              MD_CELLS("experiment", "measured", "workload", "name", "design", "cells", "finished", "blocks"));
     json_array_foreach(json_object_get(d, "experiments"), index, x) {
         char id[13];
         snprintf(id, sizeof id, "%s", json_field_text(x, "id"));
-        md_row(out, MD_CELLS(id, json_field_text(x, "created"), json_field_text(x, "workload"), json_field_text(x, "name"),
-            json_field_text(x, "design"), human_count(json_field(x, "cells")).text, human_count(json_field(x, "finished")).text,
-            human_count(json_field(x, "blocks")).text));
+        md_row(out,
+               MD_CELLS(id, json_field_text(x, "created"), json_field_text(x, "workload"), json_field_text(x, "name"),
+                        json_field_text(x, "design"), human_count(json_field(x, "cells")).text,
+                        human_count(json_field(x, "finished")).text, human_count(json_field(x, "blocks")).text));
     }
 }
 
@@ -252,8 +268,11 @@ static void put_ceiling_set(const json_t *d, FILE *out) {
         const char *type = json_field_text(c, "unit"), *unit = *type ? "flop/s" : "bytes/s";
         char *name = mem_printf("%s%s%s", json_field_text(c, "kind"), *type ? " " : "", type);
         double value = json_field(c, "value");
-        md_row(out, MD_CELLS(name, human_count(json_field(c, "threads")).text, human_value(json_field(c, "working_set_bytes"), "bytes").text,
-            human_value(value, unit).text, human_interval(json_field(c, "low"), json_field(c, "high"), value, unit).text, json_field_text(c, "pattern")));
+        md_row(out,
+               MD_CELLS(name, human_count(json_field(c, "threads")).text,
+                        human_value(json_field(c, "working_set_bytes"), "bytes").text, human_value(value, unit).text,
+                        human_interval(json_field(c, "low"), json_field(c, "high"), value, unit).text,
+                        json_field_text(c, "pattern")));
         mem_free(name);
     }
 }

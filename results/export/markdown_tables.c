@@ -34,7 +34,8 @@ static char *quality_text(const json_t *cell) {
     if (json_is_object(f)) text_append(&out, " (error %s%s)", human_value(json_field(f, "error"), "").text,
                                        json_is_true(json_object_get(f, "ok")) ? "" : ", beyond its bound");
     json_object_foreach(json_object_get(cell, "quality"), name, q)
-        text_append(&out, "%s%s %s %s", out.length ? ", " : "", name, human_value(json_field(q, "value"), "").text, json_field_text(q, "unit"));
+        text_append(&out, "%s%s %s %s", out.length ? ", " : "", name, human_value(json_field(q, "value"), "").text,
+                    json_field_text(q, "unit"));
     return out.data;
 }
 
@@ -54,10 +55,12 @@ static void put_cell_row(const json_t *cell, FILE *out) {
     char *receipts = receipts_text(cell), *quality = quality_text(cell);
     char *label = mem_printf("%s%s", json_field_text(cell, "label"), md_note_of(cell).text);
     int shows = is_engaged(cell);
-    md_row(out, MD_CELLS(label, json_field_text(cell, "state"), metric_text(cell, "e2e_ns").text, shows ? speedup.text : "not engaged",
-        shows ? interval.text : "", shows ? json_field_text(v, "verdict") : "", metric_text(cell, "ttft_ns").text, metric_text(cell, "tpot_ns").text,
-        metric_text(cell, "prefill_tokens_per_s").text, metric_text(cell, "decode_tokens_per_s").text,
-        metric_text(cell, "peak_bytes").text, receipts, quality));
+    md_row(out, MD_CELLS(label, json_field_text(cell, "state"), metric_text(cell, "e2e_ns").text,
+                         shows ? speedup.text : "not engaged", shows ? interval.text : "",
+                         shows ? json_field_text(v, "verdict") : "", metric_text(cell, "ttft_ns").text,
+                         metric_text(cell, "tpot_ns").text, metric_text(cell, "prefill_tokens_per_s").text,
+                         metric_text(cell, "decode_tokens_per_s").text, metric_text(cell, "peak_bytes").text, receipts,
+                         quality));
     mem_free(receipts);
     mem_free(quality);
     mem_free(label);
@@ -105,7 +108,9 @@ static char *subject(const json_t *x) {
 
 /* Rows are the entries of the list that has the most: every factor that has one cell on and a partner without it. */
 static void put_effects(const json_t *d, const char *note, FILE *out) {
-    const char *list = json_array_size(json_object_get(d, "alone")) >= json_array_size(json_object_get(d, "left_out")) ? "alone" : "left_out";
+    const char *list = json_array_size(json_object_get(d, "alone")) >= json_array_size(json_object_get(d, "left_out"))
+                           ? "alone"
+                           : "left_out";
     size_t index;
     json_t *x;
     if (json_array_size(json_object_get(d, list)) == 0) return;
@@ -113,8 +118,10 @@ static void put_effects(const json_t *d, const char *note, FILE *out) {
     md_header(out, note, 1, MD_CELLS("what", "optimizer", "alone", "left out", "main effect", "Shapley share"));
     json_array_foreach(json_object_get(d, list), index, x) {
         char *what = subject(x);
-        md_row(out, MD_CELLS(what, json_field_text(x, "factor"), entry_text(find_entry(d, "alone", x)).text, entry_text(find_entry(d, "left_out", x)).text,
-            entry_text(find_entry(d, "effects", x)).text, entry_text(find_entry(d, "shapley", x)).text));
+        md_row(out,
+               MD_CELLS(what, json_field_text(x, "factor"), entry_text(find_entry(d, "alone", x)).text,
+                        entry_text(find_entry(d, "left_out", x)).text, entry_text(find_entry(d, "effects", x)).text,
+                        entry_text(find_entry(d, "shapley", x)).text));
         mem_free(what);
     }
 }
@@ -140,10 +147,12 @@ void md_experiment(const json_t *d, FILE *out) {
     const json_t *cells = json_object_get(d, "cells");
     struct md_note note = md_note_of(json_array_get(cells, 0));
     const char *name = json_field_text(d, "name");
-    fprintf(out, "# %s: %s%sdesign %s, %lld blocks (experiment %.12s)\n", json_field_text(d, "workload"), name, *name ? ", " : "",
-            json_field_text(d, "design"), (long long)json_integer_value(json_object_get(d, "n_blocks")), json_field_text(d, "id"));
-    md_header(out, "", 1, MD_CELLS("cell", "state", "end to end", "speed-up", "99 % interval", "verdict", "first token", "per token", "prefill",
-        "decode", "peak memory", "receipts", "quality"));
+    fprintf(out, "# %s: %s%sdesign %s, %lld blocks (experiment %.12s)\n", json_field_text(d, "workload"), name,
+            *name ? ", " : "", json_field_text(d, "design"),
+            (long long)json_integer_value(json_object_get(d, "n_blocks")), json_field_text(d, "id"));
+    md_header(out, "", 1,
+              MD_CELLS("cell", "state", "end to end", "speed-up", "99 % interval", "verdict", "first token",
+                       "per token", "prefill", "decode", "peak memory", "receipts", "quality"));
     json_array_foreach(cells, index, cell) put_cell_row(cell, out);
     put_effects(d, note.text, out);
     put_interactions(d, note.text, out);
@@ -154,8 +163,8 @@ void md_experiment(const json_t *d, FILE *out) {
 static void put_side(const char *name, const json_t *side, FILE *out) {
     char *label = mem_printf("%s%s", json_field_text(side, "label"), md_note_of(side).text);
     char *receipts = receipts_text(side), *quality = quality_text(side);
-    md_row(out, MD_CELLS(name, json_field_text(side, "id"), label, json_field_text(side, "model"), json_field_text(side, "dtype"),
-        json_field_text(side, "state"), receipts, quality));
+    md_row(out, MD_CELLS(name, json_field_text(side, "id"), label, json_field_text(side, "model"),
+                         json_field_text(side, "dtype"), json_field_text(side, "state"), receipts, quality));
     mem_free(label);
     mem_free(receipts);
     mem_free(quality);
@@ -168,7 +177,8 @@ void md_comparison(const json_t *d, FILE *out) {
     const json_t *a = json_object_get(d, "a"), *b = json_object_get(d, "b");
     struct md_note note_a = md_note_of(a), note_b = md_note_of(b);
     const char *note = *note_a.text ? note_a.text : note_b.text;
-    fprintf(out, "# B is %s: %s %s (%s), %s\n", json_field_text(d, "verdict"), json_field_text(d, "metric"), human_factor(json_field(d, "ratio")).text,
+    fprintf(out, "# B is %s: %s %s (%s), %s\n", json_field_text(d, "verdict"), json_field_text(d, "metric"),
+            human_factor(json_field(d, "ratio")).text,
             human_interval(json_field(d, "low"), json_field(d, "high"), 1, "").text, json_field_text(d, "reason"));
     md_header(out, "", 0, MD_CELLS("side", "run", "label", "model", "type", "state", "receipts", "quality"));
     put_side("A", a, out);
@@ -176,10 +186,14 @@ void md_comparison(const json_t *d, FILE *out) {
     md_header(out, note, 1, MD_CELLS("metric", "A", "B", "B over A", "99 % interval", "verdict", "detectable", "by"));
     json_object_foreach(json_object_get(d, "metrics"), name, m) {
         const char *unit = json_field_text(m, "unit");
-        md_row(out, MD_CELLS(name, human_value(json_field(m, "a_median"), unit).text, human_value(json_field(m, "b_median"), unit).text,
-            human_factor(json_field(m, "ratio")).text, human_interval(json_field(m, "low"), json_field(m, "high"), 1, "").text,
-            json_field_text(m, "verdict"), human_percent(json_field(m, "detectable")).text, json_field_text(m, "pairing")));
+        md_row(out,
+               MD_CELLS(name, human_value(json_field(m, "a_median"), unit).text,
+                        human_value(json_field(m, "b_median"), unit).text, human_factor(json_field(m, "ratio")).text,
+                        human_interval(json_field(m, "low"), json_field(m, "high"), 1, "").text,
+                        json_field_text(m, "verdict"), human_percent(json_field(m, "detectable")).text,
+                        json_field_text(m, "pairing")));
     }
     if (json_array_size(json_object_get(d, "warnings"))) fputc('\n', out);
-    json_array_foreach(json_object_get(d, "warnings"), index, warning) fprintf(out, "- warning: %s\n", json_string_value(warning));
+    json_array_foreach(json_object_get(d, "warnings"), index, warning)
+        fprintf(out, "- warning: %s\n", json_string_value(warning));
 }

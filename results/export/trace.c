@@ -39,7 +39,8 @@ static void put_name(struct trace *t, const char *kind, int unit, int thread, co
     char name[64];
     snprintf(name, sizeof name, format, number);
     begin_event(t);
-    fprintf(t->out, "{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%d,\"tid\":%d,\"args\":{\"name\":\"%s\"}}", kind, unit, thread, name);
+    fprintf(t->out, "{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%d,\"tid\":%d,\"args\":{\"name\":\"%s\"}}", kind, unit,
+            thread, name);
 }
 
 static void close_stage(struct trace *t, int64_t at_most_ns) {
@@ -95,7 +96,8 @@ static void put_span(struct trace *t, const struct span *s) {
 }
 
 static enum status put_names(struct store *s, const struct id *run, struct trace *t, struct error *e) {
-    sqlite3_stmt *q = store_query(s, e, "SELECT DISTINCT unit, lane FROM v_span WHERE run_id = ? ORDER BY unit, lane", "t", run->text);
+    sqlite3_stmt *q = store_query(s, e, "SELECT DISTINCT unit, lane FROM v_span WHERE run_id = ? ORDER BY unit, lane",
+                                  "t", run->text);
     int row = -1, unit = 0, n_units = 0;
     while (q && (row = store_next(s, q, e)) == 1) {
         if (n_units == 0 || sqlite3_column_int(q, 0) != unit) {
@@ -107,7 +109,8 @@ static enum status put_names(struct store *s, const struct id *run, struct trace
         put_name(t, "thread_name", unit, sqlite3_column_int(q, 1) + 1, "lane %d", sqlite3_column_int(q, 1));
     }
     if (row == 0 && n_units == 0)
-        return error_set(e, STATUS_INPUT, "run %.12s kept no spans to trace; measure with --profile 1 or more", run->text);
+        return error_set(e, STATUS_INPUT, "run %.12s kept no spans to trace; measure with --profile 1 or more",
+                         run->text);
     return row < 0 ? STATUS_STORE : STATUS_OK;
 }
 
@@ -118,9 +121,14 @@ static enum status put_spans(struct store *s, const struct id *run, struct trace
     int row = -1;
     while (q && (row = store_next(s, q, e)) == 1) {
         const char *name = (const char *)sqlite3_column_text(q, 0);
-        struct span x = {name ? name : "", (const char *)sqlite3_column_text(q, 1), (const char *)sqlite3_column_text(q, 2),
-                         sqlite3_column_int(q, 3), sqlite3_column_int(q, 4), sqlite3_column_int(q, 5),
-                         sqlite3_column_int64(q, 6), sqlite3_column_int64(q, 7)};
+        struct span x = {name ? name : "",
+                         (const char *)sqlite3_column_text(q, 1),
+                         (const char *)sqlite3_column_text(q, 2),
+                         sqlite3_column_int(q, 3),
+                         sqlite3_column_int(q, 4),
+                         sqlite3_column_int(q, 5),
+                         sqlite3_column_int64(q, 6),
+                         sqlite3_column_int64(q, 7)};
         put_span(t, &x);
         extend_stage(t, &x);
     }

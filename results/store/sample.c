@@ -1,4 +1,6 @@
 /* sample.c: what a process found: samples, ledgers, operations; and the spans of a run. */
+#include <math.h>
+
 #include "results/store/internal.h"
 
 #define X(name, text) text,
@@ -19,6 +21,8 @@ enum status store_sample(struct store *s, int64_t process, const struct sample_r
     status = store_run(s, e, "INSERT INTO sample VALUES(NULL, ?, ?, ?, ?, ?)", "itinn", process, phases[r->phase],
                        (int64_t)r->index, r->start_ns, r->wall_ns);
     int64_t sample = sqlite3_last_insert_rowid(s->db);
+    const struct value_record wall = {"wall_ns", 0, r->wall_ns == -1 ? NAN : (double)r->wall_ns};
+    if (status == STATUS_OK) status = insert_value(s, sample, &wall, e);
     for (int i = 0; i < r->n_values && status == STATUS_OK; i++)
         status = insert_value(s, sample, &r->values[i], e);
     return store_end(s, status, e);
@@ -36,6 +40,8 @@ enum status store_ledger(struct store *s, int64_t process, int sample, const str
         status = store_run(s, e, "INSERT INTO ledger_line VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iitttrrrrtn",
                            ledger, (int64_t)i, l->unit, l->stage, l->category, l->ns, l->flop, l->bytes,
                            l->ceiling_share, l->ceiling, l->launches);
+        if (status == STATUS_OK)
+            status = store_run(s, e, "INSERT OR IGNORE INTO ledger_unit VALUES(?, ?)", "it", ledger, l->unit);
     }
     return store_end(s, status, e);
 }
@@ -43,10 +49,15 @@ enum status store_ledger(struct store *s, int64_t process, int sample, const str
 enum status store_ops(struct store *s, int64_t process, int sample, const struct op_line *lines, int n,
                       struct error *e) {
     enum status status = store_begin(s, e);
-    for (int i = 0; i < n && status == STATUS_OK; i++)
-        status = store_run(s, e, "INSERT INTO op VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiittttnrrr", process,
-                           (int64_t)sample, (int64_t)i, lines[i].stage, lines[i].op, lines[i].category, lines[i].place,
-                           lines[i].calls, lines[i].ns, lines[i].flop, lines[i].bytes);
+    for (int i = 0; i < n && status == STATUS_OK; i++) {
+        const struct op_line *l = &lines[i];
+        status = store_run(s, e, "INSERT INTO op SELECT ledger_id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM ledger\n"
+                           "WHERE process_id = ? AND sample = ?", "ittttnrrrii", (int64_t)i, l->stage, l->op,
+                           l->category, l->place, l->calls, l->ns, l->flop, l->bytes, process, (int64_t)sample);
+        if (status == STATUS_OK && sqlite3_changes(s->db) != 1)
+            status = error_set(e, STATUS_STORE, "the database '%s' holds no ledger of this sample for its operations",
+                               s->path);
+    }
     return store_end(s, status, e);
 }
 

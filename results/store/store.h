@@ -55,10 +55,12 @@ enum status store_warning(struct store *s, const struct id *run, const char *tex
 enum status store_process_begin(struct store *s, const struct id *run, const struct process_record *r,
                                 int64_t *process, struct error *e);
 enum status store_process_finish(struct store *s, int64_t process, struct error *e);
+/* Adds the metric wall_ns to the values. */
 enum status store_sample(struct store *s, int64_t process, const struct sample_record *r, struct error *e);
 /* Of the profiled sample with this index in its process. Views give the mean over all ledgers of a run, in which
  * the lines of a unit still sum to wall_ns. */
 enum status store_ledger(struct store *s, int64_t process, int sample, const struct ledger_record *r, struct error *e);
+/* Under the ledger of the same sample, which comes first. */
 enum status store_ops(struct store *s, int64_t process, int sample, const struct op_line *lines, int n,
                       struct error *e);
 

@@ -59,9 +59,11 @@
     "CREATE TABLE ledger_line(ledger_id INTEGER NOT NULL REFERENCES ledger, line INTEGER NOT NULL,\n" \
     "    unit TEXT NOT NULL, stage TEXT, category TEXT NOT NULL, ns REAL, flop REAL, bytes REAL,\n" \
     "    ceiling_share REAL, ceiling TEXT, launches INTEGER, PRIMARY KEY(ledger_id, line)) STRICT, WITHOUT ROWID", \
-    "CREATE TABLE op(process_id INTEGER NOT NULL REFERENCES process, sample INTEGER NOT NULL, line INTEGER NOT NULL,\n" \
-    "    stage TEXT, op TEXT NOT NULL, category TEXT NOT NULL, place TEXT, calls INTEGER, ns REAL, flop REAL,\n" \
-    "    bytes REAL, PRIMARY KEY(process_id, sample, line)) STRICT, WITHOUT ROWID", \
+    "CREATE TABLE ledger_unit(ledger_id INTEGER NOT NULL REFERENCES ledger, unit TEXT NOT NULL,\n" \
+    "    PRIMARY KEY(ledger_id, unit)) STRICT, WITHOUT ROWID", \
+    "CREATE TABLE op(ledger_id INTEGER NOT NULL REFERENCES ledger, line INTEGER NOT NULL, stage TEXT,\n" \
+    "    op TEXT NOT NULL, category TEXT NOT NULL, place TEXT, calls INTEGER, ns REAL, flop REAL, bytes REAL,\n" \
+    "    PRIMARY KEY(ledger_id, line)) STRICT, WITHOUT ROWID", \
     "CREATE TABLE word(word_id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT", \
     "CREATE TABLE span(run_id TEXT NOT NULL REFERENCES run, span INTEGER NOT NULL,\n" \
     "    name INTEGER NOT NULL REFERENCES word, category INTEGER REFERENCES word, stage INTEGER REFERENCES word,\n" \
@@ -80,7 +82,8 @@
     "CREATE TABLE memory(run_id TEXT NOT NULL REFERENCES run, class TEXT NOT NULL, bytes REAL,\n" \
     "    PRIMARY KEY(run_id, class)) STRICT, WITHOUT ROWID", \
     "CREATE TABLE perturbation(run_id TEXT PRIMARY KEY REFERENCES run, ratio REAL, low REAL, high REAL) STRICT", \
-    "CREATE TABLE output(run_id TEXT NOT NULL REFERENCES run, request INTEGER NOT NULL, tokens_json TEXT, text TEXT,\n" \
+    "CREATE TABLE output(run_id TEXT NOT NULL REFERENCES run, request INTEGER NOT NULL, tokens_json " \
+    "TEXT, text TEXT,\n" \
     "    PRIMARY KEY(run_id, request)) STRICT, WITHOUT ROWID"
 
 #define MACHINE_SQL \
@@ -105,8 +108,10 @@
     "SELECT c.experiment_id, c.cell, c.mask, c.label, c.axes_json, r.run_id, r.state, r.reason\n" \
     "FROM cell c LEFT JOIN run r USING (experiment_id, cell)", \
     "CREATE VIEW v_run AS\n" \
-    "SELECT r.run_id, r.experiment_id, x.name AS experiment, x.design, r.cell, c.mask, c.axes_json, r.label, r.workload,\n" \
-    "    r.model, r.backend, r.dtype, r.scenario, r.state, r.reason, r.is_synthetic, r.truncated_layers, r.machine_id,\n" \
+    "SELECT r.run_id, r.experiment_id, x.name AS experiment, x.design, r.cell, c.mask, c.axes_json, " \
+    "r.label, r.workload,\n" \
+    "    r.model, r.backend, r.dtype, r.scenario, r.state, r.reason, r.is_synthetic, " \
+    "r.truncated_layers, r.machine_id,\n" \
     "    r.environment_id, r.spec_json, r.spec_hash, r.comparability, r.comparability_json, r.created_unix_ns,\n" \
     "    r.finished_unix_ns,\n" \
     "    (SELECT count(*) FROM process p WHERE p.run_id = r.run_id AND p.state <> 'abandoned') AS n_processes,\n" \
@@ -120,7 +125,9 @@
     "UNION ALL\n" \
     "SELECT r.run_id, 'environment', f.key, f.value FROM run r JOIN environment_fact f USING (environment_id)"
 
-/* wall_ns is a metric like the others to whoever reads. Values that are unknown leave the medians alone. */
+/* Among the metrics is the sample's wall_ns. Values that are unknown leave the medians alone. What a reader filters by
+ * is a column to partition by, so that SQLite looks at that experiment or run alone; for the same reason the median
+ * is picked by windows and not by grouping. */
 #define SAMPLE_VIEWS_SQL \
     "CREATE VIEW v_process AS\n" \
     "SELECT process_id, run_id, experiment_id, cell, block, order_in_block, pid, state, start_unix_ns, prepare_ns,\n" \
@@ -129,19 +136,19 @@
     "SELECT p.run_id, s.process_id, p.block, s.phase, s.sample, s.start_ns, s.wall_ns\n" \
     "FROM process p JOIN sample s USING (process_id) WHERE p.state <> 'abandoned'", \
     "CREATE VIEW v_metric_sample AS\n" \
-    "SELECT p.run_id, s.process_id, p.block, s.phase, s.sample, m.metric, v.position, v.value\n" \
+    "SELECT p.experiment_id, p.cell, p.run_id, s.process_id, p.block, s.phase, s.sample, m.metric, v.position,\n" \
+    "    v.value\n" \
     "FROM process p JOIN sample s USING (process_id) JOIN value v USING (sample_id) JOIN metric m USING (metric_id)\n" \
-    "WHERE p.state <> 'abandoned'\n" \
-    "UNION ALL\n" \
-    "SELECT p.run_id, s.process_id, p.block, s.phase, s.sample, 'wall_ns', 0, CAST(s.wall_ns AS REAL)\n" \
-    "FROM process p JOIN sample s USING (process_id) WHERE p.state <> 'abandoned'", \
+    "WHERE p.state <> 'abandoned'", \
     "CREATE VIEW v_process_metric AS\n" \
-    "SELECT run_id, process_id, block, metric, n, avg(value) AS median FROM (\n" \
-    "    SELECT run_id, process_id, block, metric, value, count(*) OVER series AS n,\n" \
-    "        row_number() OVER (PARTITION BY run_id, process_id, block, metric ORDER BY value) AS k\n" \
+    "SELECT experiment_id, cell, run_id, process_id, block, metric, n,\n" \
+    "    CASE WHEN n % 2 THEN value ELSE (value + next) / 2 END AS median FROM (\n" \
+    "    SELECT experiment_id, cell, run_id, process_id, block, metric, value,\n" \
+    "        row_number() OVER ascending AS k, lead(value) OVER ascending AS next,\n" \
+    "        count(*) OVER (PARTITION BY experiment_id, cell, run_id, process_id, block, metric) AS n\n" \
     "    FROM v_metric_sample WHERE phase = 'timed' AND value IS NOT NULL\n" \
-    "    WINDOW series AS (PARTITION BY run_id, process_id, block, metric))\n" \
-    "WHERE k IN ((n + 1) / 2, (n + 2) / 2) GROUP BY run_id, process_id, block, metric, n"
+    "    WINDOW ascending AS (PARTITION BY experiment_id, cell, run_id, process_id, block, metric ORDER BY value))\n" \
+    "WHERE k = (n + 1) / 2"
 
 /* A run's ledger: the mean over its ledgers, unit by unit; a line that one of them lacks counts as 0 there, so that
  * the lines still sum to the mean wall time. */
@@ -152,40 +159,44 @@
     "FROM process p JOIN ledger l USING (process_id) JOIN ledger_line i USING (ledger_id)\n" \
     "WHERE p.state <> 'abandoned'", \
     "CREATE VIEW v_ledger AS\n" \
-    "WITH unit_wall AS (\n" \
-    "    SELECT run_id, unit, count(*) AS n, avg(wall_ns) AS wall_ns, min(is_complete) AS is_complete,\n" \
-    "        max(reason) AS reason\n" \
-    "    FROM (SELECT DISTINCT run_id, process_id, sample, unit, wall_ns, is_complete, reason FROM v_process_ledger)\n" \
-    "    GROUP BY run_id, unit)\n" \
-    "SELECT l.run_id, l.unit, l.stage, l.category, min(l.line) AS line, sum(l.ns) / u.n AS ns, u.wall_ns,\n" \
-    "    sum(l.ns) / u.n / nullif(u.wall_ns, 0) AS share, sum(l.flop) / u.n AS flop, sum(l.bytes) / u.n AS bytes,\n" \
-    "    sum(l.ceiling_share * l.ns) / nullif(sum(CASE WHEN l.ceiling_share IS NOT NULL THEN l.ns END), 0)\n" \
-    "        AS ceiling_share,\n" \
-    "    max(l.ceiling) AS ceiling, 1.0 * sum(l.launches) / u.n AS launches, u.n AS n_ledgers, u.is_complete, u.reason\n" \
-    "FROM v_process_ledger l JOIN unit_wall u USING (run_id, unit)\n" \
-    "GROUP BY l.run_id, l.unit, l.stage, l.category", \
+    "SELECT l.run_id, l.unit, l.stage, l.category, l.line, l.ns / u.n AS ns, u.wall_ns,\n" \
+    "    l.ns / u.n / nullif(u.wall_ns, 0) AS share, l.flop / u.n AS flop, l.bytes / u.n AS bytes, l.ceiling_share,\n" \
+    "    l.ceiling, 1.0 * l.launches / u.n AS launches, u.n AS n_ledgers, u.is_complete, u.reason\n" \
+    "FROM (SELECT run_id, unit, stage, category, min(line) AS line, sum(ns) AS ns, sum(flop) AS flop,\n" \
+    "        sum(bytes) AS bytes, sum(launches) AS launches, max(ceiling) AS ceiling, sum(ceiling_share * ns)\n" \
+    "        / nullif(sum(CASE WHEN ceiling_share IS NOT NULL THEN ns END), 0) AS ceiling_share\n" \
+    "    FROM v_process_ledger GROUP BY run_id, unit, stage, category) l\n" \
+    "JOIN (SELECT p.run_id, g.unit, count(*) AS n, avg(e.wall_ns) AS wall_ns, min(e.is_complete) AS is_complete,\n" \
+    "        max(e.reason) AS reason\n" \
+    "    FROM process p JOIN ledger e USING (process_id) JOIN ledger_unit g USING (ledger_id)\n" \
+    "    WHERE p.state <> 'abandoned' GROUP BY p.run_id, g.unit) u ON u.run_id = l.run_id AND u.unit = l.unit", \
     "CREATE VIEW v_op AS\n" \
-    "WITH profile AS (SELECT p.run_id, count(*) AS n FROM process p\n" \
-    "    JOIN (SELECT DISTINCT process_id, sample FROM op) USING (process_id)\n" \
-    "    WHERE p.state <> 'abandoned' GROUP BY p.run_id)\n" \
-    "SELECT p.run_id, o.stage, o.op, o.category, o.place, 1.0 * sum(o.calls) / n AS calls, sum(o.ns) / n AS ns,\n" \
-    "    sum(o.flop) / n AS flop, sum(o.bytes) / n AS bytes\n" \
-    "FROM process p JOIN op o USING (process_id) JOIN profile f ON f.run_id = p.run_id\n" \
-    "WHERE p.state <> 'abandoned' GROUP BY p.run_id, o.stage, o.op, o.category, o.place", \
+    "SELECT o.run_id, o.stage, o.op, o.category, o.place, 1.0 * o.calls / f.n AS calls, o.ns / f.n AS ns,\n" \
+    "    o.flop / f.n AS flop, o.bytes / f.n AS bytes\n" \
+    "FROM (SELECT p.run_id, o.stage, o.op, o.category, o.place, sum(o.calls) AS calls, sum(o.ns) AS ns,\n" \
+    "        sum(o.flop) AS flop, sum(o.bytes) AS bytes\n" \
+    "    FROM process p JOIN ledger l USING (process_id) JOIN op o USING (ledger_id)\n" \
+    "    WHERE p.state <> 'abandoned' GROUP BY p.run_id, o.stage, o.op, o.category, o.place) o\n" \
+    "JOIN (SELECT p.run_id, count(*) AS n FROM process p JOIN ledger l USING (process_id)\n" \
+    "    WHERE p.state <> 'abandoned' AND l.ledger_id IN (SELECT ledger_id FROM op) GROUP BY p.run_id) f\n" \
+    "    ON f.run_id = o.run_id", \
     "CREATE VIEW v_span AS\n" \
-    "SELECT s.run_id, s.span, n.word AS name, c.word AS category, g.word AS stage, s.unit, s.lane, s.step, s.start_ns,\n" \
+    "SELECT s.run_id, s.span, n.word AS name, c.word AS category, g.word AS stage, s.unit, s.lane, " \
+    "s.step, s.start_ns,\n" \
     "    s.duration_ns\n" \
     "FROM span s JOIN word n ON n.word_id = s.name LEFT JOIN word c ON c.word_id = s.category\n" \
     "    LEFT JOIN word g ON g.word_id = s.stage", \
     "CREATE VIEW v_effect_input AS\n" \
-    "SELECT r.experiment_id, c.axes_json, c.cell, c.mask, r.run_id, r.state, m.process_id, m.block, m.metric,\n" \
+    "SELECT m.experiment_id, c.axes_json, c.cell, c.mask, m.run_id, r.state, m.process_id, m.block, m.metric,\n" \
     "    NULL AS stage, m.median AS value\n" \
-    "FROM run r JOIN cell c USING (experiment_id, cell) JOIN v_process_metric m ON m.run_id = r.run_id\n" \
+    "FROM v_process_metric m JOIN cell c USING (experiment_id, cell) JOIN run r ON r.run_id = m.run_id\n" \
     "UNION ALL\n" \
-    "SELECT r.experiment_id, c.axes_json, c.cell, c.mask, r.run_id, r.state, l.process_id, l.block, 'stage_ns',\n" \
-    "    l.stage, sum(l.ns) / count(DISTINCT l.sample || ' ' || l.unit)\n" \
-    "FROM run r JOIN cell c USING (experiment_id, cell) JOIN v_process_ledger l ON l.run_id = r.run_id\n" \
-    "WHERE l.stage IS NOT NULL GROUP BY r.run_id, l.process_id, l.stage"
+    "SELECT p.experiment_id, c.axes_json, c.cell, c.mask, p.run_id, r.state, p.process_id, p.block, 'stage_ns',\n" \
+    "    l.stage, sum(l.ns) / count(DISTINCT e.sample || ' ' || l.unit)\n" \
+    "FROM process p JOIN ledger e ON e.process_id = p.process_id JOIN ledger_line l ON l.ledger_id = e.ledger_id\n" \
+    "    JOIN cell c ON c.experiment_id = p.experiment_id AND c.cell = p.cell JOIN run r ON r.run_id = p.run_id\n" \
+    "WHERE p.state <> 'abandoned' AND l.stage IS NOT NULL\n" \
+    "GROUP BY p.experiment_id, p.process_id, l.stage"
 
 /* A run's ceilings are those measured last before it ended, else the first ones after. */
 #define FINDING_VIEWS_SQL \

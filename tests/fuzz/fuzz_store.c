@@ -66,7 +66,8 @@ static void write_into(struct store *s) {
     int64_t process;
     if (store_list_runs(s, NULL, 1, &runs, NULL) != STATUS_OK) return;
     const struct value_record value = {"e2e_ns", 0, 1};
-    if (runs.count && store_process_begin(s, &runs.items[0].id, &(struct process_record){.block = 77}, &process, NULL) == STATUS_OK)
+    if (runs.count &&
+        store_process_begin(s, &runs.items[0].id, &(struct process_record){.block = 77}, &process, NULL) == STATUS_OK)
         store_sample(s, process, &(struct sample_record){.values = &value, .n_values = 1}, NULL);
     if (runs.count) store_run_finish(s, &runs.items[0].id, RUN_OK, NULL, NULL);
     run_list_free(&runs);

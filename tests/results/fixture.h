@@ -58,10 +58,12 @@ static const struct environment_record fixture_environment = {fixture_env, 1};
 static inline void fixture_sample(struct store *s, int64_t process, int mask, int block, int index) {
     double scale = fixture_drift[block], wall = fixture_e2e_ns[mask] * scale + 1000 * (index - 2.5);
     int64_t one = (int64_t)1 << 20;
-    const struct value_record values[] = {
-        {"e2e_ns", 0, wall}, {"ttft_ns", 0, 20e6 * scale}, {"itl_ns", 1, 5e6}, {"itl_ns", 2, 7e6}, {"itl_ns", one + 1, 6e6},
-        {"decode_tokens_per_s", 0, 1e9 / 5e6 * (1 + mask)}, {"unknown_ns", 0, NAN}};
-    const struct sample_record r = {index, PHASE_TIMED, 1000000000LL * (block * 10 + mask) + index * 1000, (int64_t)wall, values, 7};
+    const struct value_record values[] = {{"e2e_ns", 0, wall},      {"ttft_ns", 0, 20e6 * scale},
+                                          {"itl_ns", 1, 5e6},       {"itl_ns", 2, 7e6},
+                                          {"itl_ns", one + 1, 6e6}, {"decode_tokens_per_s", 0, 1e9 / 5e6 * (1 + mask)},
+                                          {"unknown_ns", 0, NAN}};
+    const struct sample_record r = {index,         PHASE_TIMED, 1000000000LL * (block * 10 + mask) + index * 1000,
+                                    (int64_t)wall, values,      7};
     FIXTURE_OK(store_sample(s, process, &r, e));
 }
 

@@ -84,21 +84,25 @@ START_TEST(csv) {
     setup();
     json_t *d = run_document(3);
     char *text = exported(d, EXPORT_CSV);
-    EXPECT_LINE(text, "run,label,model,dtype,backend,state,is_synthetic,truncated_layers,metric,unit,median,low,high,p90,p99,samples,"
-                      "processes,interval_of\r\n");
-    EXPECT_LINE(text, "\r\nb2b2c3c3000000000000000000000003,attention+fusion,tiny,bf16,null,noisy,true,2,peak_bytes,bytes,700000000.0,,,,,"
+    EXPECT_LINE(
+        text,
+        "run,label,model,dtype,backend,state,is_synthetic,truncated_layers,metric,unit,median,low,high,p90,p99,samples,"
+        "processes,interval_of\r\n");
+    EXPECT_LINE(text, "\r\nb2b2c3c3000000000000000000000003,attention+fusion,tiny,bf16,null,noisy,true,2,peak_bytes,"
+                      "bytes,700000000.0,,,,,"
                       "1,1,samples\r\n");
     free(text);
     json_decref(d);
     d = experiment_document();
     text = exported(d, EXPORT_CSV);
-    EXPECT_LINE(text, "a0a0a0a0000000000000000000000000,plain,tiny,bf16,null,ok,true,2,itl_ns,ns,6000000.0,6000000.0,6000000.0,7000000.0,,18,3,"
+    EXPECT_LINE(text, "a0a0a0a0000000000000000000000000,plain,tiny,bf16,null,ok,true,2,itl_ns,ns,6000000.0,6000000.0,"
+                      "6000000.0,7000000.0,,18,3,"
                       "processes,,,,,\r\n");
     EXPECT_LINE(text, "7000000.0,,18,3,processes,equivalent,1.0,1.0,1.0,0.01\r\n");
     free(text);
     json_decref(d);
-    d = json_pack("{s:s,s:[{s:s,s:s,s:n,s:b},{s:s,s:s,s:i,s:b}]}", "format", "assay-runs", "runs", "id", "a,b", "reason", "he said \"no\"\n",
-                  "n", "x", 1, "id", "plain", "reason", "", "n", 3, "x", 0);
+    d = json_pack("{s:s,s:[{s:s,s:s,s:n,s:b},{s:s,s:s,s:i,s:b}]}", "format", "assay-runs", "runs", "id", "a,b",
+                  "reason", "he said \"no\"\n", "n", "x", 1, "id", "plain", "reason", "", "n", 3, "x", 0);
     text = exported(d, EXPORT_CSV);
     ck_assert_str_eq(text, "id,reason,n,x\r\n\"a,b\",\"he said \"\"no\"\"\n\",,true\r\nplain,,3,false\r\n");
     free(text);
@@ -129,10 +133,12 @@ START_TEST(markdown_of_a_run) {
     json_t *d = run_document(3);
     char *text = exported(d, EXPORT_MD);
     EXPECT_LINE(text, "# llm: tiny, attention+fusion\n");
-    EXPECT_LINE(text, "| metric (synthetic weights, cut to 2 layers) | median | 95 % interval | of | p90 | p99 | samples | processes |\n|---|---:|");
-    EXPECT_LINE(text, "| e2e_ns | 40.00 ms | 39.02 – 41.00 ms | processes | 40.40 ms | – | 18 | 3 |\n");
+    EXPECT_LINE(text, "| metric (synthetic weights, cut to 2 layers) | median | 95 % interval | of | p90 | p99 | "
+                      "samples | processes |\n|---|---:|");
+    EXPECT_LINE(text, "| e2e_ns | 40.00 ms | 39.01 – 40.99 ms | processes | 40.40 ms | – | 18 | 3 |\n");
     EXPECT_LINE(text, "| peak_bytes | 700.0 MB | – | samples | – | – | 1 | 1 |\n");
-    EXPECT_LINE(text, "| team of 2 (synthetic weights, cut to 2 layers) | time | share | linear | attention | idle:dispatch | residual |\n");
+    EXPECT_LINE(text, "| team of 2 (synthetic weights, cut to 2 layers) | time | share | linear | attention | "
+                      "idle:dispatch | residual |\n");
     EXPECT_LINE(text, "| decode | 24.00 ms | 60.0 % | 20.00 ms | 4.000 ms | – | – |\n");
     EXPECT_LINE(text, "| (no stage) | 4.000 ms | 10.0 % | – | – | 2.400 ms | 1.600 ms |\n");
     EXPECT_LINE(text, "| decode linear | 20.00 ms | 50.0 % | 1.000 GFLOP | – | 80.0 % | read 96 MB |\n");
@@ -171,10 +177,12 @@ START_TEST(markdown_of_an_experiment) {
     char *text = exported(d, EXPORT_MD);
     check_tables(text);
     EXPECT_LINE(text, "# llm: made up, design full, 3 blocks (experiment e0e0e0e00000)\n");
-    EXPECT_LINE(text, "| attention (synthetic weights, cut to 2 layers) | ok | 80.00 ms | 1.250× | 1.250 – 1.250 | faster | 20.00 ms |");
+    EXPECT_LINE(text, "| attention (synthetic weights, cut to 2 layers) | ok | 80.00 ms | 1.250× | 1.250 – 1.250 | "
+                      "faster | 20.00 ms |");
     EXPECT_LINE(text, "| ok | 50.00 ms | not engaged | – | – |"); /* no speed-up without a receipt */
     EXPECT_LINE(text, "reordered (error 1.00e-06), nll 3.500 nats/token |");
-    EXPECT_LINE(text, "| e2e_ns batch=8 | attention | 1.250× (1.250 – 1.250) | 1.250× (1.250 – 1.250) | 1.250× (1.250 – 1.250) | 1.250× (1.250 – 1.250) |\n");
+    EXPECT_LINE(text, "| e2e_ns batch=8 | attention | 1.250× (1.250 – 1.250) | 1.250× (1.250 – 1.250) | 1.250× (1.250 "
+                      "– 1.250) | 1.250× (1.250 – 1.250) |\n");
     EXPECT_LINE(text, "| e2e_ns batch=8 | fusion=norm | not engaged | not engaged | not engaged | not engaged |\n");
     free(text);
     json_decref(d);
@@ -202,7 +210,8 @@ START_TEST(markdown_of_a_comparison_and_lists) {
     FIXTURE_OK(document_run_list(store, 0, &d, e));
     text = exported(d, EXPORT_MD);
     check_tables(text);
-    EXPECT_LINE(text, "| b2b2c3c30000 | 1970-01-01T00:00:00Z | llm | tiny (synthetic weights, cut to 2 layers) | attention+fusion | bf16 | noisy | 18 | made up |");
+    EXPECT_LINE(text, "| b2b2c3c30000 | 1970-01-01T00:00:00Z | llm | tiny (synthetic weights, cut to 2 layers) | "
+                      "attention+fusion | bf16 | noisy | 18 | made up |");
     free(text);
     json_decref(d);
     FIXTURE_OK(document_experiment_list(store, 0, &d, e));
@@ -210,7 +219,8 @@ START_TEST(markdown_of_a_comparison_and_lists) {
     EXPECT_LINE(text, "| e0e0e0e00000 | 1970-01-01T00:00:00Z | llm | made up | full | 4 | 4 | 3 |");
     free(text);
     json_decref(d);
-    const struct ceiling_record items[] = {{"read", "", "streams", 2, 96e6, 20.5e9, 20e9, 21e9}, {"matrix", "bf16", NULL, 2, NAN, 1.5e12, NAN, NAN}};
+    const struct ceiling_record items[] = {{"read", "", "streams", 2, 96e6, 20.5e9, 20e9, 21e9},
+                                           {"matrix", "bf16", NULL, 2, NAN, 1.5e12, NAN, NAN}};
     d = document_ceilings(&(struct ceiling_set){0, NAN, items, 2});
     text = exported(d, EXPORT_MD);
     EXPECT_LINE(text, "| read | 2 | 96.00 MB | 20.50 GB/s | 20.00 – 21.00 GB/s | streams |");
@@ -260,9 +270,12 @@ START_TEST(trace) {
         else n_spans++;
     }
     ck_assert(n_lanes == 3 && n_stages == 2 && n_spans == 5);
-    EXPECT_LINE(text, "{\"ph\":\"X\",\"name\":\"linear\",\"cat\":\"linear\",\"ts\":1.001,\"dur\":0.700,\"pid\":0,\"tid\":2,\"args\":{\"step\":0,\"stage\":\"prefill\"}}");
-    EXPECT_LINE(text, "\"name\":\"prefill\",\"ts\":1.000,\"dur\":0.600,\"pid\":0,\"tid\":0"); /* cut where decode begins */
-    EXPECT_LINE(text, "\"name\":\"decode\",\"ts\":1.600,\"dur\":0.400,\"pid\":0,\"tid\":0"); /* idle pieces do not part it */
+    EXPECT_LINE(text, "{\"ph\":\"X\",\"name\":\"linear\",\"cat\":\"linear\",\"ts\":1.001,\"dur\":0.700,\"pid\":0,"
+                      "\"tid\":2,\"args\":{\"step\":0,\"stage\":\"prefill\"}}");
+    EXPECT_LINE(text,
+                "\"name\":\"prefill\",\"ts\":1.000,\"dur\":0.600,\"pid\":0,\"tid\":0"); /* cut where decode begins */
+    EXPECT_LINE(text,
+                "\"name\":\"decode\",\"ts\":1.600,\"dur\":0.400,\"pid\":0,\"tid\":0"); /* idle pieces do not part it */
     EXPECT_LINE(text, "\"name\":\"soft \\\"max\\\"\"");
     EXPECT_LINE(text, "\"args\":{\"name\":\"lane 1\"}");
     json_decref(d);

@@ -22,7 +22,8 @@ static const char *rows(const char *sql) {
     static char text[8192];
     sqlite3_stmt *q = NULL;
     size_t n = 0;
-    ck_assert_msg(sqlite3_prepare_v2(store_reader(store), sql, -1, &q, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(store_reader(store)));
+    ck_assert_msg(sqlite3_prepare_v2(store_reader(store), sql, -1, &q, NULL) == SQLITE_OK, "%s",
+                  sqlite3_errmsg(store_reader(store)));
     text[0] = '\0';
     while (sqlite3_step(q) == SQLITE_ROW) {
         for (int i = 0; i < sqlite3_column_count(q); i++) {
@@ -37,18 +38,22 @@ static const char *rows(const char *sql) {
 START_TEST(views_give_back_what_went_in) {
     setup();
     fixture_fill(store);
-    ck_assert_str_eq(rows("SELECT name, design, seed, n_factors, n_cells, n_blocks, n_finished, spec_json FROM v_experiment"),
-                     "made up|full|7|2|4|3|4|{\"a\": 1}");
-    ck_assert_str_eq(rows("SELECT cell, mask, label, state, n_processes, n_samples, reason FROM v_run ORDER BY cell"),
-                     "0|0|plain|ok|3|18|-;1|1|attention|ok|3|18|-;2|2|fusion|ok|3|18|-;3|3|attention+fusion|noisy|3|18|steal 3 %");
+    ck_assert_str_eq(
+        rows("SELECT name, design, seed, n_factors, n_cells, n_blocks, n_finished, spec_json FROM v_experiment"),
+        "made up|full|7|2|4|3|4|{\"a\": 1}");
+    ck_assert_str_eq(
+        rows("SELECT cell, mask, label, state, n_processes, n_samples, reason FROM v_run ORDER BY cell"),
+        "0|0|plain|ok|3|18|-;1|1|attention|ok|3|18|-;2|2|fusion|ok|3|18|-;3|3|attention+fusion|noisy|3|18|steal 3 %");
     ck_assert_str_eq(rows("SELECT spec_hash, comparability, is_synthetic, truncated_layers FROM v_run WHERE cell = 0"),
                      "00000000000000ff|0000000000000010|1|2");
     ck_assert_str_eq(rows("SELECT source, key, value FROM v_environment WHERE run_id LIKE 'a0%' ORDER BY key"),
                      "machine|cores|2;machine|cpu|made up;environment|governor|performance");
     ck_assert_str_eq(rows("SELECT optimizer, settings, verdict, evidence FROM v_receipt WHERE run_id LIKE 'b2b2c3%'"),
                      "attention||ENGAGED|30 of 30 chains;fusion|norm|NO-OP|-");
-    ck_assert_str_eq(rows("SELECT name, unit, value, n, detail FROM v_quality WHERE run_id LIKE 'a1%'"), "nll|nats/token|3.5|99|-");
-    ck_assert_str_eq(rows("SELECT class, bytes FROM v_memory WHERE run_id LIKE 'a1%'"), "peak_resident|700000000.0;weights|500000000.0");
+    ck_assert_str_eq(rows("SELECT name, unit, value, n, detail FROM v_quality WHERE run_id LIKE 'a1%'"),
+                     "nll|nats/token|3.5|99|-");
+    ck_assert_str_eq(rows("SELECT class, bytes FROM v_memory WHERE run_id LIKE 'a1%'"),
+                     "peak_resident|700000000.0;weights|500000000.0");
     ck_assert_str_eq(rows("SELECT position, text FROM v_warning ORDER BY position"), "0|steal 3 %;1|second");
     ck_assert_str_eq(rows("SELECT count(*) FROM machine UNION ALL SELECT count(*) FROM environment"), "1;1");
     teardown();
@@ -72,10 +77,13 @@ END_TEST
 START_TEST(samples_and_medians) {
     setup();
     fixture_fill(store);
-    ck_assert_str_eq(rows("SELECT metric, position, value FROM v_metric_sample WHERE run_id LIKE 'a0%' AND block = 0 AND sample = 0\n"
-                          "AND metric IN ('itl_ns', 'wall_ns') ORDER BY metric, position"),
-                     "itl_ns|1|5000000.0;itl_ns|2|7000000.0;itl_ns|1048577|6000000.0;wall_ns|0|99997500.0");
-    ck_assert_str_eq(rows("SELECT block, n, median FROM v_process_metric WHERE run_id LIKE 'a0%' AND metric = 'e2e_ns' ORDER BY block"),
+    ck_assert_str_eq(
+        rows(
+            "SELECT metric, position, value FROM v_metric_sample WHERE run_id LIKE 'a0%' AND block = 0 AND sample = 0\n"
+            "AND metric IN ('itl_ns', 'wall_ns') ORDER BY metric, position"),
+        "itl_ns|1|5000000.0;itl_ns|2|7000000.0;itl_ns|1048577|6000000.0;wall_ns|0|99997500.0");
+    ck_assert_str_eq(rows("SELECT block, n, median FROM v_process_metric WHERE run_id LIKE 'a0%' AND metric = 'e2e_ns' "
+                          "ORDER BY block"),
                      "0|6|100000000.0;1|6|101000000.0;2|6|99000000.0");
     ck_assert_str_eq(rows("SELECT mask, value FROM v_effect_input WHERE metric = 'itl_ns' AND block = 1 ORDER BY mask"),
                      "0|6000000.0;1|6000000.0;2|6000000.0;3|6000000.0");
@@ -88,18 +96,23 @@ END_TEST
 START_TEST(ledger_lines_sum_to_the_wall) {
     setup();
     fixture_fill(store);
-    ck_assert_str_eq(rows("SELECT unit, stage, category, ns, wall_ns, share, flop, ceiling_share, n_ledgers FROM v_ledger\n"
-                          "WHERE run_id LIKE 'a0%' ORDER BY line LIMIT 1"),
-                     "team of 2|prefill|linear|30000000.0|100000000.0|0.3|4000000000.0|0.5|3");
-    ck_assert_str_eq(rows("SELECT count(*) FROM (SELECT abs(sum(ns) - max(wall_ns)) AS d FROM v_ledger GROUP BY run_id, unit)\n"
-                          "WHERE d > 0.001"), "0");
+    ck_assert_str_eq(
+        rows("SELECT unit, stage, category, ns, wall_ns, share, flop, ceiling_share, n_ledgers FROM v_ledger\n"
+             "WHERE run_id LIKE 'a0%' ORDER BY line LIMIT 1"),
+        "team of 2|prefill|linear|30000000.0|100000000.0|0.3|4000000000.0|0.5|3");
+    ck_assert_str_eq(
+        rows("SELECT count(*) FROM (SELECT abs(sum(ns) - max(wall_ns)) AS d FROM v_ledger GROUP BY run_id, unit)\n"
+             "WHERE d > 0.001"),
+        "0");
     ck_assert_str_eq(rows("SELECT op, calls, flop FROM v_op WHERE run_id LIKE 'a0%'"), "linear|20.0|1000000000.0");
     /* A second ledger without one of the lines: the line counts as 0 there. */
     const struct ledger_line line = {"team of 2", "prefill", "linear", 50e6, NAN, NAN, NAN, NULL, 1};
     const struct ledger_record r = {50e6, &line, 1, 0, "spans were dropped"};
     FIXTURE_OK(store_ledger(store, 1, 1, &r, e));
-    ck_assert_str_eq(rows("SELECT stage, category, ns, wall_ns, is_complete, reason FROM v_ledger WHERE run_id LIKE 'a0%' ORDER BY line LIMIT 2"),
-                     "prefill|linear|35000000.0|87500000.0|0|spans were dropped;decode|linear|37500000.0|87500000.0|0|spans were dropped");
+    ck_assert_str_eq(rows("SELECT stage, category, ns, wall_ns, is_complete, reason FROM v_ledger WHERE run_id LIKE "
+                          "'a0%' ORDER BY line LIMIT 2"),
+                     "prefill|linear|35000000.0|87500000.0|0|spans were "
+                     "dropped;decode|linear|37500000.0|87500000.0|0|spans were dropped");
     ck_assert_str_eq(rows("SELECT round(sum(ns)) FROM v_ledger WHERE run_id LIKE 'a0%'"), "87500000.0");
     teardown();
 }
@@ -111,11 +124,13 @@ START_TEST(a_process_is_measured_once) {
     struct error e = {0};
     struct id run = fixture_id(fixture_runs[1]);
     int64_t process;
-    ck_assert_int_eq(store_process_begin(store, &run, &(struct process_record){.block = 1, .order = 1}, &process, &e), STATUS_STORE);
+    ck_assert_int_eq(store_process_begin(store, &run, &(struct process_record){.block = 1, .order = 1}, &process, &e),
+                     STATUS_STORE);
     ck_assert_msg(strstr(e.text, "already holds block 1, order 1") != NULL, "%s", e.text);
     e = (struct error){0};
     struct id nobody = fixture_id("00000000000000000000000000000000");
-    ck_assert_int_eq(store_process_begin(store, &nobody, &(struct process_record){.block = 1}, &process, &e), STATUS_STORE);
+    ck_assert_int_eq(store_process_begin(store, &nobody, &(struct process_record){.block = 1}, &process, &e),
+                     STATUS_STORE);
     ck_assert_msg(strstr(e.text, "holds no run") != NULL, "%s", e.text);
     e = (struct error){0};
     ck_assert_int_eq(store_sample(store, 999, &(struct sample_record){0}, &e), STATUS_STORE); /* no such process */
@@ -135,7 +150,8 @@ START_TEST(going_on_after_an_interruption) {
     FIXTURE_OK(store_process_begin(store, &run, &(struct process_record){.block = 1, .order = 0}, &second, e));
     fixture_sample(store, second, 2, 1, 0);
     FIXTURE_OK(store_run_finish(store, &run, RUN_INTERRUPTED, "stopped", e));
-    ck_assert_str_eq(rows("SELECT n_processes, n_samples FROM v_run WHERE cell = 2"), "2|2"); /* nothing measured is lost */
+    ck_assert_str_eq(rows("SELECT n_processes, n_samples FROM v_run WHERE cell = 2"),
+                     "2|2"); /* nothing measured is lost */
 
     struct arena a = {0};
     struct finished_process *list;
@@ -155,7 +171,8 @@ START_TEST(going_on_after_an_interruption) {
     FIXTURE_OK(store_run_finish(store, &run, RUN_OK, NULL, e));
     FIXTURE_OK(store_finished(store, &x, &a, &list, &n, e));
     ck_assert_int_eq(n, 2);
-    ck_assert_str_eq(rows("SELECT block, state FROM v_process ORDER BY process_id"), "0|finished;1|abandoned;1|finished");
+    ck_assert_str_eq(rows("SELECT block, state FROM v_process ORDER BY process_id"),
+                     "0|finished;1|abandoned;1|finished");
     FIXTURE_OK(store_run_reopen(store, &x, 9, &found, &is_found, e));
     ck_assert(!is_found);
     arena_free(&a);
@@ -204,8 +221,17 @@ START_TEST(a_single_run_hides_its_experiment) {
     setup();
     struct id x = fixture_id("51515151000000000000000000000000"), run = fixture_id("61616161000000000000000000000000");
     const struct experiment_record r = {x, "quick", "llm", "single", "{}", 1, 0, NULL, 1, 5};
-    const struct run_record record = {.id = run, .experiment = x, .workload = "llm", .model = "m", .backend = "cpu", .dtype = "f32",
-        .scenario = "single", .label = "plain", .spec_json = "{}", .comparability_json = "{}", .created_unix_ns = 6};
+    const struct run_record record = {.id = run,
+                                      .experiment = x,
+                                      .workload = "llm",
+                                      .model = "m",
+                                      .backend = "cpu",
+                                      .dtype = "f32",
+                                      .scenario = "single",
+                                      .label = "plain",
+                                      .spec_json = "{}",
+                                      .comparability_json = "{}",
+                                      .created_unix_ns = 6};
     FIXTURE_OK(store_experiment_begin(store, &r, e));
     FIXTURE_OK(store_cell(store, &x, &(struct cell_record){0, 0, "plain", "{}"}, e));
     FIXTURE_OK(store_run_begin(store, &record, &fixture_machine, &fixture_environment, e));
@@ -216,7 +242,8 @@ START_TEST(a_single_run_hides_its_experiment) {
     struct error e = {0};
     struct run_record again = record;
     again.id = fixture_id("71717171000000000000000000000000");
-    ck_assert_int_eq(store_run_begin(store, &again, &fixture_machine, &fixture_environment, &e), STATUS_STORE); /* one run a cell */
+    ck_assert_int_eq(store_run_begin(store, &again, &fixture_machine, &fixture_environment, &e),
+                     STATUS_STORE); /* one run a cell */
     teardown();
 }
 END_TEST
@@ -252,14 +279,17 @@ START_TEST(ceilings_and_cache) {
     struct ceiling_set got;
     FIXTURE_OK(store_ceilings_newest(store, &fixture_machine, &a, &got, e));
     ck_assert_int_eq(got.count, 0);
-    const struct ceiling_record items[] = {{"read", "", "four streams", 2, 96e6, 20e9, 19e9, 21e9}, {"matrix", "bf16", NULL, 1, NAN, 1e12, NAN, NAN}};
+    const struct ceiling_record items[] = {{"read", "", "four streams", 2, 96e6, 20e9, 19e9, 21e9},
+                                           {"matrix", "bf16", NULL, 1, NAN, 1e12, NAN, NAN}};
     const struct ceiling_set older = {100, NAN, items, 1}, newer = {200, 0.02, items, 2};
     FIXTURE_OK(store_ceilings(store, &fixture_machine, &newer, e));
     FIXTURE_OK(store_ceilings(store, &fixture_machine, &older, e));
     const struct fact swapped[] = {{"cores", "2"}, {"cpu", "made up"}}, other[] = {{"cores", "3"}, {"cpu", "made up"}};
-    FIXTURE_OK(store_ceilings_newest(store, &(struct machine_record){swapped, 2}, &a, &got, e)); /* order means nothing */
+    FIXTURE_OK(
+        store_ceilings_newest(store, &(struct machine_record){swapped, 2}, &a, &got, e)); /* order means nothing */
     ck_assert(got.count == 2 && got.created_unix_ns == 200 && got.noise == 0.02);
-    ck_assert(strcmp(got.items[0].pattern, "four streams") == 0 && got.items[1].pattern == NULL && isnan(got.items[1].low));
+    ck_assert(strcmp(got.items[0].pattern, "four streams") == 0 && got.items[1].pattern == NULL &&
+              isnan(got.items[1].low));
     FIXTURE_OK(store_ceilings_newest(store, &(struct machine_record){other, 2}, &a, &got, e));
     ck_assert_int_eq(got.count, 0);
     fixture_fill(store); /* its runs end now, long after both sets */
@@ -287,10 +317,12 @@ START_TEST(spans_share_their_words) {
     setup();
     fixture_begin(store);
     struct id run = fixture_id(fixture_runs[0]);
-    const struct span_record spans[] = {{"linear", "linear", "decode", 0, 0, 1, 10, 5}, {"linear", "linear", NULL, 0, 1, 1, 10, 6}};
+    const struct span_record spans[] = {{"linear", "linear", "decode", 0, 0, 1, 10, 5},
+                                        {"linear", "linear", NULL, 0, 1, 1, 10, 6}};
     FIXTURE_OK(store_spans(store, &run, spans, 2, e));
     FIXTURE_OK(store_spans(store, &run, spans, 2, e)); /* replaces */
-    ck_assert_str_eq(rows("SELECT span, name, category, stage, lane, duration_ns FROM v_span"), "0|linear|linear|decode|0|5;1|linear|linear|-|1|6");
+    ck_assert_str_eq(rows("SELECT span, name, category, stage, lane, duration_ns FROM v_span"),
+                     "0|linear|linear|decode|0|5;1|linear|linear|-|1|6");
     ck_assert_str_eq(rows("SELECT count(*) FROM word"), "2");
     teardown();
 }
@@ -305,6 +337,6 @@ START_TEST(identities_differ) {
 }
 END_TEST
 
-TEST_MAIN("results.store", views_give_back_what_went_in, unknown_numbers_are_null, samples_and_medians, ledger_lines_sum_to_the_wall,
-          a_process_is_measured_once, going_on_after_an_interruption, finding, a_single_run_hides_its_experiment, lists,
-          ceilings_and_cache, spans_share_their_words, identities_differ)
+TEST_MAIN("results.store", views_give_back_what_went_in, unknown_numbers_are_null, samples_and_medians,
+          ledger_lines_sum_to_the_wall, a_process_is_measured_once, going_on_after_an_interruption, finding,
+          a_single_run_hides_its_experiment, lists, ceilings_and_cache, spans_share_their_words, identities_differ)

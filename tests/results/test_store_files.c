@@ -198,7 +198,8 @@ START_TEST(full) {
     ck_assert_msg(strstr(e.text, "no room left") != NULL, "%s", e.text);
     ck_assert_int_gt(kept, 0);
     ck_assert_int_eq(count(s, "SELECT count(*) FROM v_sample"), kept);
-    ck_assert_int_eq(count(s, "SELECT count(*) FROM v_metric_sample WHERE metric = 'itl_ns'"), 64 * kept); /* none by halves */
+    ck_assert_int_eq(count(s, "SELECT count(*) FROM v_metric_sample WHERE metric = 'itl_ns'"),
+                     64 * kept); /* none by halves */
     ck_assert_int_eq(sqlite3_exec(store_reader(s), "PRAGMA max_page_count = 1000000", NULL, NULL, NULL), SQLITE_OK);
     FIXTURE_OK(store_sample(s, process, &(struct sample_record){(int)kept, PHASE_TIMED, 0, 1, values, 64}, e));
     store_close(s);
@@ -216,7 +217,8 @@ static void die_writing(const char *path, int to) {
     if (store_process_begin(s, &run, &(struct process_record){.block = 0}, &process, &e) != STATUS_OK) _exit(1);
     for (int i = 0;; i++) {
         const struct value_record values[] = {{"e2e_ns", 0, i}, {"itl_ns", 1, i}, {"itl_ns", 2, i}};
-        if (store_sample(s, process, &(struct sample_record){i, PHASE_TIMED, i, i, values, 3}, &e) != STATUS_OK) _exit(1);
+        if (store_sample(s, process, &(struct sample_record){i, PHASE_TIMED, i, i, values, 3}, &e) != STATUS_OK)
+            _exit(1);
         if (write(to, &i, sizeof i) != sizeof i) _exit(1);
     }
 }
@@ -241,7 +243,8 @@ START_TEST(a_finished_sample_survives_a_kill) {
         ck_assert(WIFSIGNALED(code));
         FIXTURE_OK(store_open(path, round % 2 ? STORE_WRITE : STORE_READ, &s, e));
         int64_t stored = count(s, "SELECT count(*) FROM v_sample");
-        ck_assert_msg(stored == spoken + 1 || stored == spoken + 2, "%lld stored, %d spoken", (long long)stored, spoken + 1);
+        ck_assert_msg(stored == spoken + 1 || stored == spoken + 2, "%lld stored, %d spoken", (long long)stored,
+                      spoken + 1);
         ck_assert_int_eq(count(s, "SELECT count(*) FROM v_metric_sample WHERE metric <> 'wall_ns'"), 3 * stored);
         ck_assert_int_eq(count(s, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
         store_close(s);
@@ -321,5 +324,16 @@ START_TEST(damaged) {
 }
 END_TEST
 
-TEST_MAIN("results.store_files", a_new_file_is_of_the_newest_version, what_is_no_database_of_ours, versions, a_file_is_brought_forward,
-          a_changed_form_is_refused, locked, full, a_finished_sample_survives_a_kill, read_only, damaged)
+/* The fuzz target's seed must stay a valid file of this version, else the target would test the refusal only. */
+START_TEST(the_fuzz_seed_opens) {
+    struct store *s;
+    FIXTURE_OK(store_open(ASSAY_SOURCE_DIR "/tests/fuzz/corpus/store/experiment.db", STORE_READ, &s, e));
+    ck_assert_int_eq(count(s, "SELECT count(*) FROM v_run"), 4);
+    store_close(s);
+}
+END_TEST
+
+TEST_MAIN("results.store_files", a_new_file_is_of_the_newest_version, what_is_no_database_of_ours, versions,
+          a_file_is_brought_forward, a_changed_form_is_refused, locked, full, a_finished_sample_survives_a_kill,
+          read_only, damaged,
+          the_fuzz_seed_opens)

@@ -1,0 +1,102 @@
+/* The case table on every backend that computes, and on one that is wrong by a little: the table must see it. */
+#include <string.h>
+
+#include "check_main.h"
+#include "kernels/op_cases.c"
+
+static int run_table(struct device *d, int step, char *worst, size_t worst_bytes) {
+    int bad = 0;
+    for (int i = 0; i < op_case_count(); i += step) {
+        struct op_case c;
+        struct op_result r;
+        struct error e = {0};
+        op_case_get(i, &c);
+        enum status s = op_case_run(&c, d, &r, &e);
+        if (s == STATUS_OK && r.is_supported && r.worst <= 1) continue;
+        if (bad++ == 0) snprintf(worst, worst_bytes, "%s: %.250s%.200s (%.3g times what is allowed)", c.name, r.where, e.text, r.worst);
+    }
+    return bad;
+}
+
+START_TEST(every_backend_that_computes_agrees) {
+    for (int i = 0; backend_at(i); i++) {
+        const struct backend *b = backend_at(i);
+        struct clock clock = {0};
+        struct device *d;
+        struct error e = {0};
+        char worst[800] = "";
+        if (b->is_simulated) continue;
+        ck_assert_msg(b->open(&(struct device_options){.clock = &clock, .threads = 2}, &d, &e) == STATUS_OK, "%s", e.text);
+        int bad = run_table(d, 1, worst, sizeof worst);
+        b->close(d);
+        ck_assert_msg(bad == 0, "%s: %d of %d cases; first: %s", b->name, bad, op_case_count(), worst);
+    }
+}
+END_TEST
+
+/* ---- a backend that is wrong ---- */
+
+/* The last element is off by 3 % of itself and of what is usual; a choice by one. */
+static enum status read_wrong(struct prepared *p, int tensor, size_t offset, void *dst, size_t bytes, struct error *e) {
+    enum status s = backend_reference.read(p, tensor, offset, dst, bytes, e);
+    enum dtype t = ((struct prepared_head *)(void *)p)->program->tensors[tensor].dtype;
+    int64_t n = (int64_t)(bytes / dtype_bytes(t));
+    double sum = 0;
+    if (n == 0) return s;
+    for (int64_t i = 0; i < n; i++) sum += fabs(get(t, dst, i)) / (double)n;
+    double last = get(t, dst, n - 1);
+    if (t == DTYPE_I32) ((int32_t *)dst)[n - 1]++;
+    else put(t, dst, n - 1, (float)(last + 0.03 * (fabs(last) + 2 * sum) + 1e-3));
+    return s;
+}
+
+static struct backend wrong;
+
+static enum status prepare_wrong(struct device *d, const struct program *p, const struct weight_source *w, struct prepared **out, struct error *e) {
+    enum status s = backend_reference.prepare(d, p, w, out, e);
+    if (s == STATUS_OK) ((struct prepared_head *)(void *)*out)->backend = &wrong;
+    return s;
+}
+
+START_TEST(a_wrong_backend_is_found_out) {
+    struct clock clock = {0};
+    struct device *d;
+    struct error e = {0};
+    char worst[800];
+    int wanted = 0, seen = 0;
+    wrong = backend_reference;
+    wrong.prepare = prepare_wrong;
+    wrong.read = read_wrong;
+    ck_assert_int_eq(backend_reference.open(&(struct device_options){.clock = &clock, .threads = 1}, &d, &e), STATUS_OK);
+    ((struct device_head *)(void *)d)->backend = &wrong;
+    for (int i = 0; i < op_case_count(); i++) {
+        struct op_case c;
+        struct op_result r;
+        op_case_get(i, &c);
+        if (c.shape->rows == 0 && c.kind != OP_KV_WRITE && c.kind != OP_ROPE_KV_WRITE) continue; /* nothing to be wrong about */
+        if (c.kind == OP_ATTN_SCORES || c.kind == OP_CAUSAL_MASK) continue; /* the last one may be masked */
+        ck_assert_msg(op_case_run(&c, d, &r, &e) == STATUS_OK, "%s: %s", c.name, e.text);
+        wanted++;
+        seen += r.worst > 1;
+        if (r.worst <= 1) snprintf(worst, sizeof worst, "%s", c.name);
+    }
+    ck_assert_int_gt(wanted, 300);
+    ck_assert_msg(seen == wanted, "%d of %d seen, not: %s", seen, wanted, worst);
+    backend_reference.close(d);
+}
+END_TEST
+
+START_TEST(names_are_unique_and_kinds_complete) {
+    int has[OP_KIND_COUNT] = {0}, n = op_case_count();
+    struct op_case *all = mem_alloc((size_t)n * sizeof *all);
+    for (int i = 0; i < n; i++) {
+        op_case_get(i, &all[i]);
+        has[all[i].kind]++;
+        for (int k = 0; k < i; k++) ck_assert_msg(strcmp(all[i].name, all[k].name) != 0, "%s", all[i].name);
+    }
+    for (int k = 0; k < OP_KIND_COUNT; k++) ck_assert_msg(has[k] > 0, "no case of %s", op_table[k].name);
+    mem_free(all);
+}
+END_TEST
+
+TEST_MAIN("op_cases", every_backend_that_computes_agrees, a_wrong_backend_is_found_out, names_are_unique_and_kinds_complete)
