@@ -38,7 +38,7 @@ static double weight_bytes(const struct program *p, const struct op *op) {
     if (op->kind == OP_EMBED) return 0; /* reads a few rows of its table */
     for (int i = 0; i < op->n_in; i++) {
         const struct tensor *t = &p->tensors[op->in[i]];
-        if (t->storage == STORAGE_WEIGHT) bytes += (double)t->recipe->rows * (double)t->recipe->cols * (double)dtype_bytes(t->dtype);
+        if (t->storage == STORAGE_WEIGHT) bytes += recipe_stored_bytes(t->recipe, t->dtype);
     }
     return bytes;
 }

@@ -124,11 +124,11 @@ static enum status begin_run(struct measuring *m, struct cell_state *c, const js
 
 /* A cell that cannot go on keeps what it has; its run says why. Trouble with the store ends everything. */
 static enum status fail_cell(struct measuring *m, struct cell_state *c, const struct error *why, struct error *e) {
-    c->is_failed = 1;
-    if (m->first.status == STATUS_OK) m->first = *why;
     if (c->is_up) worker_stop(&c->worker);
     c->is_up = 0;
     if (why->status == STATUS_INTERRUPTED || why->status == STATUS_STORE) return error_set(e, why->status, "%s", why->text);
+    c->is_failed = 1;
+    if (m->first.status == STATUS_OK) m->first = *why;
     enum status st = c->has_run ? STATUS_OK : begin_run(m, c, NULL, e);
     return st == STATUS_OK ? store_run_finish(m->s, &c->run, RUN_FAILED, why->text, e) : st;
 }

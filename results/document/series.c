@@ -118,11 +118,15 @@ static double *pooled(const struct metric_series *m, size_t *n) {
 
 static struct summary summarise(const struct metric_series *m) {
     struct process_samples *list = mem_alloc(m->n * sizeof *list);
-    for (size_t i = 0; i < m->n; i++)
+    int is_positive = 1;
+    for (size_t i = 0; i < m->n; i++) {
         list[i] = (struct process_samples){m->processes[i].values, m->processes[i].n_values};
+        is_positive &= m->processes[i].median >= 0;
+    }
     struct summary out = summary_of(&(struct side_samples){list, m->n}, confidence);
     mem_free(list);
     if (out.samples < 2) out.low = out.high = NAN; /* one number has no interval */
+    if (is_positive && out.low < 0) out.low = 0;   /* t knows no bounds, times and rates do */
     return out;
 }
 

@@ -13,12 +13,13 @@ struct scale {
 
 /* Decimal units: GB/s is 1e9 bytes a second. */
 static struct scale scale_of(double x, const char *unit) {
-    static const struct { const char *unit; double factor; const char *words; } steps[] = {
-        {"ns", 1e9, "s"}, {"ns", 1e6, "ms"}, {"ns", 1e3, "µs"}, {"ns", 0, "ns"},
-        {"bytes", 1e9, "GB"}, {"bytes", 1e6, "MB"}, {"bytes", 1e3, "kB"}, {"bytes", 0, "B"},
-        {"bytes/s", 1e9, "GB/s"}, {"bytes/s", 1e6, "MB/s"}, {"bytes/s", 0, "B/s"},
-        {"flop/s", 1e12, "TFLOP/s"}, {"flop/s", 1e9, "GFLOP/s"}, {"flop/s", 1e6, "MFLOP/s"}, {"flop/s", 0, "FLOP/s"},
-        {"flop", 1e12, "TFLOP"}, {"flop", 1e9, "GFLOP"}, {"flop", 1e6, "MFLOP"}, {"flop", 0, "FLOP"},
+    static const struct { const char *unit; double factor; const char *words;
+    } steps[] = {
+        {"ns", 1e9, "s"},           {"ns", 1e6, "ms"},          {"ns", 1e3, "µs"},       {"ns", 0, "ns"},
+        {"bytes", 1e9, "GB"},       {"bytes", 1e6, "MB"},       {"bytes", 1e3, "kB"},    {"bytes", 0, "B"},
+        {"bytes/s", 1e9, "GB/s"},   {"bytes/s", 1e6, "MB/s"},   {"bytes/s", 0, "B/s"},   {"flop/s", 1e12, "TFLOP/s"},
+        {"flop/s", 1e9, "GFLOP/s"}, {"flop/s", 1e6, "MFLOP/s"}, {"flop/s", 0, "FLOP/s"}, {"flop", 1e12, "TFLOP"},
+        {"flop", 1e9, "GFLOP"},     {"flop", 1e6, "MFLOP"},     {"flop", 1e3, "kFLOP"},  {"flop", 0, "FLOP"},
     };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (strcmp(steps[i].unit, unit) == 0 && fabs(x) >= steps[i].factor)

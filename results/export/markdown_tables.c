@@ -106,6 +106,14 @@ static char *subject(const json_t *x) {
     return out.data;
 }
 
+/* A table to read holds what a request feels; other metrics and stages are in the JSON. */
+static int is_shown(const json_t *x) {
+    static const char *const shown[] = {"e2e_ns", "ttft_ns", "tpot_ns"};
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+        if (strcmp(json_field_text(x, "metric"), shown[i]) == 0) return 1;
+    return 0;
+}
+
 /* Rows are the entries of the list that has the most: every factor that has one cell on and a partner without it. */
 static void put_effects(const json_t *d, const char *note, FILE *out) {
     const char *list = json_array_size(json_object_get(d, "alone")) >= json_array_size(json_object_get(d, "left_out"))
@@ -114,9 +122,10 @@ static void put_effects(const json_t *d, const char *note, FILE *out) {
     size_t index;
     json_t *x;
     if (json_array_size(json_object_get(d, list)) == 0) return;
-    fputs("\nSpeed-ups (95 % intervals over blocks)\n", out);
+    fputs("\nSpeed-ups, with 95 % intervals over blocks (stages and other metrics: -o json)\n", out);
     md_header(out, note, 1, MD_CELLS("what", "optimizer", "alone", "left out", "main effect", "Shapley share"));
     json_array_foreach(json_object_get(d, list), index, x) {
+        if (!is_shown(x)) continue;
         char *what = subject(x);
         md_row(out,
                MD_CELLS(what, json_field_text(x, "factor"), entry_text(find_entry(d, "alone", x)).text,
@@ -132,6 +141,7 @@ static void put_interactions(const json_t *d, const char *note, FILE *out) {
     if (json_array_size(json_object_get(d, "interactions")) == 0) return;
     md_header(out, note, 1, MD_CELLS("interaction", "of", "factor"));
     json_array_foreach(json_object_get(d, "interactions"), index, x) {
+        if (!is_shown(x)) continue;
         const json_t *f = json_object_get(x, "factors");
         const char *a = json_string_value(json_array_get(f, 0)), *b = json_string_value(json_array_get(f, 1));
         char *what = subject(x), *pair = mem_printf("%s with %s", a ? a : "", b ? b : "");

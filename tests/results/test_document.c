@@ -160,6 +160,15 @@ START_TEST(few_samples) {
     double median = json_number_value(at(d, "metrics.e2e_ns.median"));
     ck_assert(low < median && median < high && low >= 100e6 - 2500 && high <= 100e6 + 8500);
     json_decref(d);
+    for (int block = 1; block < 3; block++) { /* processes so unlike that t alone would allow a negative time */
+        const struct value_record wild = {"ttft_ns", 0, 1e9 * block};
+        FIXTURE_OK(store_process_begin(store, &run, &(struct process_record){.block = block}, &process, e));
+        FIXTURE_OK(store_sample(store, process, &(struct sample_record){0, PHASE_TIMED, 0, 1, &wild, 1}, e));
+    }
+    d = run_document(0);
+    expect_json(d, "metrics.ttft_ns.interval_of", "\"processes\"");
+    expect_number(d, "metrics.ttft_ns.low", 0);
+    json_decref(d);
     teardown();
 }
 END_TEST
