@@ -49,7 +49,7 @@ static json_t *read_scalar(struct cursor *c, uint32_t type, int *is_cut) {
         uint8_t u8; int8_t i8; uint16_t u16; int16_t i16; uint32_t u32; int32_t i32; float f32; uint64_t u64;
         int64_t i64; double f64;
     } v;
-    struct gguf_string s;
+    struct gguf_string s = {0};
     *is_cut = type == VALUE_STRING ? !cursor_string(c, &s) : !cursor_take(c, &v, value_bytes[type]);
     if (*is_cut) return NULL;
     switch ((enum value_type)type) {
