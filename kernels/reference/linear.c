@@ -25,7 +25,9 @@ struct tile {
 };
 
 /* sum[i][j] = w[i] · x[j], each in LANES partial sums: its rounding differs from a plain loop's, its order never. */
+#if !defined(__SANITIZE_THREAD__) /* the resolver of clones runs before the sanitizer is there */
 __attribute__((target_clones("default", "avx2", "avx512f")))
+#endif
 static void dot_block(const double *const *w, const double *const *x, int64_t k, double sum[BLOCK_W][BLOCK_X]) {
     lanes part[BLOCK_W][BLOCK_X] = {{{0}}};
     int64_t whole = k / LANES * LANES;
