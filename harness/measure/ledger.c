@@ -43,12 +43,12 @@ static double weight_bytes(const struct program *p, const struct op *op) {
     return bytes;
 }
 
-static double least_time_ns(struct closing *c, const struct program *p, const struct op *op, int program, const struct work *w) {
+static double least_time_ns(struct closing *c, const struct program *p, const struct op *op, double step_bytes, const struct work *w) {
     const struct ledger_ceilings *k = c->ceilings;
     if (!k || !k->list) return 0;
     double weights = weight_bytes(p, op), others = w->bytes > weights ? w->bytes - weights : 0;
     double ns = 0, rate = ceiling_matrix(k->list, k->matrix_unit, k->threads);
-    double far = ceiling_read_at(k->list, k->threads, c->step_weight_bytes[program]);
+    double far = ceiling_read_at(k->list, k->threads, step_bytes);
     double near = ceiling_read_at(k->list, k->threads, others);
     if (far > 0) ns += weights / far * 1e9;
     if (near > 0) ns += others / near * 1e9;
@@ -92,10 +92,11 @@ static void add_run(struct closing *c, struct ledger_unit *u, int unit, int lane
     const struct launch_note *note = find_note(c, s);
     if (!note) return;
     struct work w = op_work(row->program, row->op, note->symbols, &note->facts);
-    double least = least_time_ns(c, row->program, row->op, s->program, &w);
+    double touched = c->step_weight_bytes[s->program], least = least_time_ns(c, row->program, row->op, touched, &w);
     to->flop += w.flop;
     to->bytes += w.bytes;
     to->least_ns += least;
+    to->surely_ns += least_time_ns(c, row->program, row->op, touched / 4, &w);
     row->flop += w.flop;
     row->bytes += w.bytes;
     row->least_ns += least;

@@ -22,6 +22,8 @@ struct ledger_cell {
     double ns;
     double flop, bytes;        /* of RUN spans */
     double least_ns;           /* what the ceilings allow; 0 unknown */
+    double surely_ns;          /* the same if a quarter of what a step touches is all that memory must deliver: caches
+                                  that do not evict the oldest first keep a share of a cycle larger than themselves */
     int64_t launches;
 };
 

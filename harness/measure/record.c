@@ -137,7 +137,7 @@ double record_largest_share(const json_t *reply, char *where, size_t where_bytes
     const json_t *line;
     double most = 0;
     json_array_foreach(json_object_get(json_object_get(reply, "ledger"), "lines"), i, line) {
-        double share = real(line, "ceiling_share");
+        double share = real(line, "sure_share");
         if (!(share > most)) continue;
         most = share;
         snprintf(where, where_bytes, "%s, %s", text(line, "stage") ? text(line, "stage") : "-", text(line, "category"));

@@ -16,7 +16,7 @@ enum status record_output(struct store *s, const struct id *run, const json_t *r
 enum status record_fidelity(struct store *s, const struct id *run, const json_t *check, struct error *e);
 enum status record_memory(struct store *s, const struct id *run, const json_t *memory, struct error *e);
 
-/* The largest ceiling share of the ledger's lines; 0 where none is known. */
+/* The largest share of the ledger's lines of a ceiling that caches cannot explain (ledger.h, surely_ns); 0: unknown. */
 double record_largest_share(const json_t *reply, char *where, size_t where_bytes);
 
 #endif

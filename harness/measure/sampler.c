@@ -169,10 +169,11 @@ static json_t *ledger_json(const struct sampler *s, const struct ledger *l) {
             for (int k = 0; k < LEDGER_CATEGORIES; k++) {
                 const struct ledger_cell *c = &u->cells[stage][k];
                 if (c->ns <= 0 && c->launches == 0) continue;
-                json_array_append_new(lines, json_pack("{s:s,s:s,s:s,s:f,s:o,s:o,s:o,s:I}", "unit", name, "stage", p->stages[stage].name,
+                json_array_append_new(lines, json_pack("{s:s,s:s,s:s,s:f,s:o,s:o,s:o,s:o,s:I}", "unit", name, "stage", p->stages[stage].name,
                     "category", ledger_category_name(k), "ns", c->ns, "flop", real_or_null(c->flop > 0 ? c->flop : -1),
                     "bytes", real_or_null(c->bytes > 0 ? c->bytes : -1),
-                    "ceiling_share", real_or_null(c->least_ns > 0 && c->ns > 0 ? c->least_ns / c->ns : -1), "launches", (json_int_t)c->launches));
+                    "ceiling_share", real_or_null(c->least_ns > 0 && c->ns > 0 ? c->least_ns / c->ns : -1),
+                    "sure_share", real_or_null(c->surely_ns > 0 && c->ns > 0 ? c->surely_ns / c->ns : -1), "launches", (json_int_t)c->launches));
             }
         json_array_append_new(lines, json_pack("{s:s,s:n,s:s,s:f,s:n,s:n,s:n,s:I}", "unit", name, "stage", "category", "residual",
             "ns", u->residual_ns, "flop", "bytes", "ceiling_share", "launches", (json_int_t)0));
