@@ -8,7 +8,7 @@ select text from (
            || case when truncated_layers > 0 then ', TRUNCATED to ' || truncated_layers || ' layers' else '' end || '.' as text
     from chosen group by workload, model, backend, dtype, scenario, is_synthetic, truncated_layers
     union all
-    select 1, 'Experiment ' || name || ': design ' || design || ' over '
+    select 1, 'Experiment' || case when coalesce(name, '') = '' then '' else ' ' || name end || ': design ' || design || ' over '
            || coalesce((select group_concat(factor, ', ') from (select factor from v_factor f where f.experiment_id = e.experiment_id
                         order by position)), 'no optimizers')
            || '; ' || n_cells || iif(n_cells = 1, ' cell in ', ' cells in ') || n_blocks || iif(n_blocks = 1, ' block', ' blocks') || ', the order drawn from seed ' || seed || '.'
