@@ -14,6 +14,7 @@
 enum {
     MAX_QUERIES = 96,        /* vectors of a block: a multiple of the tile kernel's height */
     TILE_KEYS = 64,
+    CACHE_LINE = 64,
     LEAST_SPLIT_KEYS = 128
 };
 
@@ -155,10 +156,19 @@ static const void *key_at(const struct view *v, const struct item *i, const stru
     return cpu_at(data, cache->dtype, (slot * v->positions + key) * cache->dims[2].size + i->group * v->width);
 }
 
+/* Asks for the lines of the tile of keys from `key` on, where the item has it: rows lie a whole cache row apart, and
+ * the hardware's prefetchers give up at such strides. */
+static void ask_tile(const struct view *v, const struct item *i, const struct tensor *cache, const void *data, int64_t key) {
+    int64_t bytes = v->width * (int64_t)dtype_bytes(cache->dtype);
+    for (int64_t last = least(key + TILE_KEYS, i->to); key < last; key++)
+        for (int64_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch((const char *)key_at(v, i, cache, data, key) + at);
+}
+
 /* w.s (queries, TILE_KEYS) = q · k for keys key..key+n. */
 static void tile_scores(const struct view *v, const struct item *i, const struct buffers *w, int input, int64_t key, int64_t n) {
     const struct tensor *cache = cpu_in_type(v->c, input);
     const void *data = cpu_in(v->c, input);
+    ask_tile(v, i, cache, data, key + TILE_KEYS);
     v->isa->transpose(cache->dtype, key_at(v, i, cache, data, key), cache->dims[2].size, n, v->width, w->keys, TILE_KEYS);
     struct tile_product p = {.a = w->q, .b = w->keys, .c = w->s, .m = i->block.n * v->per, .n = pad16(n), .k = v->width,
                              .a_stride = v->width, .b_stride = TILE_KEYS, .c_stride = TILE_KEYS};
@@ -170,6 +180,7 @@ static void tile_values(const struct view *v, const struct item *i, const struct
     const struct tensor *cache = cpu_in_type(v->c, input);
     const void *data = cpu_in(v->c, input);
     int64_t wide = pad16(v->width);
+    ask_tile(v, i, cache, data, key + TILE_KEYS);
     for (int64_t t = 0; t < n; t++)
         v->isa->to_f32(cache->dtype, key_at(v, i, cache, data, key + t), w->values + t * wide, v->width);
     struct tile_product p = {.a = w->s, .b = w->values, .c = w->o, .m = i->block.n * v->per, .n = wide, .k = n,

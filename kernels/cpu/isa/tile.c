@@ -50,24 +50,23 @@ void ISA_NAME(isa_tile)(const struct tile_product *p) {
 
 /* ---- transposition ---- */
 
-/* LANES² elements in log2(LANES) rounds: round s swaps the s-blocks off the diagonal of rows i and i + s. */
+/* LANES² elements: first the 4 × 4 squares within lanes of 128 bits, by interleaving; then the lanes themselves. */
 INLINE void transpose_square(vf *rows) {
-#pragma GCC unroll 8
-    for (int s = LANES / 2; s > 0; s /= 2) {
-        vi low, high;
+    vf t[LANES];
 #pragma GCC unroll 16
-        for (int l = 0; l < LANES; l++) {
-            low[l] = l & s ? LANES + l - s : l;
-            high[l] = l & s ? LANES + l : l + s;
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) {
-            if (i & s) continue;
-            vf a = rows[i], b = rows[i + s];
-            rows[i] = __builtin_shuffle(a, b, low);
-            rows[i + s] = __builtin_shuffle(a, b, high);
-        }
+    for (int i = 0; i < LANES; i += 2) {
+        t[i] = v_low32(rows[i], rows[i + 1]);
+        t[i + 1] = v_high32(rows[i], rows[i + 1]);
     }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i += 4) { /* row i + j: columns j, 4 + j, … of rows i to i + 3 */
+        rows[i] = v_low64(t[i], t[i + 2]);
+        rows[i + 1] = v_high64(t[i], t[i + 2]);
+        rows[i + 2] = v_low64(t[i + 1], t[i + 3]);
+        rows[i + 3] = v_high64(t[i + 1], t[i + 3]);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) v_transpose_lanes(rows + j);
 }
 
 INLINE void transpose(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride) {

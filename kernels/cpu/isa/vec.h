@@ -60,9 +60,50 @@ INLINE float v_sum(vf x) {
 }
 
 INLINE float v_most(vf x) {
+#if LANES == 16
+    return _mm512_reduce_max_ps((__m512)x);
+#else
     float m = x[0];
     for (int i = 1; i < LANES; i++) m = x[i] > m ? x[i] : m;
     return m;
+#endif
+}
+
+/* ---- transposition: elements of a and b interleaved within each lane of 128 bits ---- */
+
+#if LANES == 16
+INLINE vf v_low32(vf a, vf b) { return (vf)_mm512_unpacklo_ps((__m512)a, (__m512)b); }
+INLINE vf v_high32(vf a, vf b) { return (vf)_mm512_unpackhi_ps((__m512)a, (__m512)b); }
+INLINE vf v_low64(vf a, vf b) { return (vf)_mm512_unpacklo_pd((__m512d)a, (__m512d)b); }
+INLINE vf v_high64(vf a, vf b) { return (vf)_mm512_unpackhi_pd((__m512d)a, (__m512d)b); }
+#elif LANES == 8
+INLINE vf v_low32(vf a, vf b) { return (vf)_mm256_unpacklo_ps((__m256)a, (__m256)b); }
+INLINE vf v_high32(vf a, vf b) { return (vf)_mm256_unpackhi_ps((__m256)a, (__m256)b); }
+INLINE vf v_low64(vf a, vf b) { return (vf)_mm256_unpacklo_pd((__m256d)a, (__m256d)b); }
+INLINE vf v_high64(vf a, vf b) { return (vf)_mm256_unpackhi_pd((__m256d)a, (__m256d)b); }
+#else
+INLINE vf v_low32(vf a, vf b) { return (vf)_mm_unpacklo_ps((__m128)a, (__m128)b); }
+INLINE vf v_high32(vf a, vf b) { return (vf)_mm_unpackhi_ps((__m128)a, (__m128)b); }
+INLINE vf v_low64(vf a, vf b) { return (vf)_mm_unpacklo_pd((__m128d)a, (__m128d)b); }
+INLINE vf v_high64(vf a, vf b) { return (vf)_mm_unpackhi_pd((__m128d)a, (__m128d)b); }
+#endif
+
+/* Lane l of v[4·i] becomes lane i of v[4·l]: what is left of a transposition of LANES vectors. */
+INLINE void v_transpose_lanes(vf *v) {
+#if LANES == 16
+    __m512 even_low = _mm512_shuffle_f32x4((__m512)v[0], (__m512)v[4], 0x88), odd_low = _mm512_shuffle_f32x4((__m512)v[0], (__m512)v[4], 0xdd);
+    __m512 even_high = _mm512_shuffle_f32x4((__m512)v[8], (__m512)v[12], 0x88), odd_high = _mm512_shuffle_f32x4((__m512)v[8], (__m512)v[12], 0xdd);
+    v[0] = (vf)_mm512_shuffle_f32x4(even_low, even_high, 0x88);
+    v[4] = (vf)_mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+    v[8] = (vf)_mm512_shuffle_f32x4(even_low, even_high, 0xdd);
+    v[12] = (vf)_mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
+#elif LANES == 8
+    vf low = (vf)_mm256_permute2f128_ps((__m256)v[0], (__m256)v[4], 0x20);
+    v[4] = (vf)_mm256_permute2f128_ps((__m256)v[0], (__m256)v[4], 0x31);
+    v[0] = low;
+#else
+    (void)v;
+#endif
 }
 
 /* ---- memory ---- */
