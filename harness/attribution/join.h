@@ -1,0 +1,12 @@
+/* join.h: which host call launched an operation, and which range was open at that call. */
+#ifndef ASSAY_HARNESS_ATTRIBUTION_JOIN_H
+#define ASSAY_HARNESS_ATTRIBUTION_JOIN_H
+
+#include "kernels/activity.h"
+
+/* Sorts calls by (process, correlation, start, row) and ranges by (thread, start, longest first); sets the operations'
+ * `call` and `range`, the ranges' `parent` and `depth`. The call of an operation is the one of its process and
+ * correlation that starts first; its range is the innermost on the call's thread with start <= call start < end. */
+void activity_join(struct activity *a);
+
+#endif

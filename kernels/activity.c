@@ -1,0 +1,81 @@
+#include "kernels/activity.h"
+
+#include <string.h>
+
+#include "kernels/base/random.h"
+
+void activity_free(struct activity *a) {
+    mem_free(a->ops);
+    mem_free(a->calls);
+    mem_free(a->ranges);
+    mem_free(a->names);
+    mem_free(a->name_index);
+    arena_free(&a->arena);
+    *a = (struct activity){0};
+}
+
+/* ---- names: index + 1 in an open table; 0 is empty ---- */
+
+static size_t slot_of(const struct activity *a, const char *text, size_t bytes) {
+    size_t mask = a->name_index_capacity - 1, at = (size_t)hash_bytes(0, text, bytes) & mask;
+    for (; a->name_index[at]; at = (at + 1) & mask) {
+        const char *have = a->names[a->name_index[at] - 1];
+        if (strlen(have) == bytes && memcmp(have, text, bytes) == 0) break;
+    }
+    return at;
+}
+
+static void grow_index(struct activity *a) {
+    size_t capacity = a->name_index_capacity ? 2 * a->name_index_capacity : 256;
+    mem_free(a->name_index);
+    a->name_index = mem_alloc(capacity * sizeof *a->name_index);
+    a->name_index_capacity = capacity;
+    for (size_t i = 0; i < a->n_names; i++) a->name_index[slot_of(a, a->names[i], strlen(a->names[i]))] = (uint32_t)i + 1;
+}
+
+int32_t activity_name(struct activity *a, const char *text, size_t bytes) {
+    const char *end = memchr(text, 0, bytes);
+    if (end) bytes = (size_t)(end - text);
+    if (2 * (a->n_names + 1) > a->name_index_capacity) grow_index(a);
+    size_t at = slot_of(a, text, bytes);
+    if (a->name_index[at]) return (int32_t)a->name_index[at] - 1;
+    char *copy = arena_alloc(&a->arena, bytes + 1);
+    memcpy(copy, text, bytes);
+    LIST_GROW(a->names, a->n_names, a->name_capacity);
+    a->names[a->n_names++] = copy;
+    a->name_index[at] = (uint32_t)a->n_names;
+    return (int32_t)a->n_names - 1;
+}
+
+/* ---- rows ---- */
+
+struct activity_op *activity_add_op(struct activity *a) {
+    LIST_GROW(a->ops, a->n_ops, a->op_capacity);
+    struct activity_op *op = &a->ops[a->n_ops++];
+    *op = (struct activity_op){.correlation = -1, .call = -1, .range = -1};
+    return op;
+}
+
+struct activity_call *activity_add_call(struct activity *a) {
+    LIST_GROW(a->calls, a->n_calls, a->call_capacity);
+    struct activity_call *call = &a->calls[a->n_calls];
+    *call = (struct activity_call){.correlation = -1, .row = (int32_t)a->n_calls};
+    a->n_calls++;
+    return call;
+}
+
+struct activity_range *activity_add_range(struct activity *a) {
+    LIST_GROW(a->ranges, a->n_ranges, a->range_capacity);
+    struct activity_range *range = &a->ranges[a->n_ranges++];
+    *range = (struct activity_range){.parent = -1};
+    return range;
+}
+
+static int has_word(const char *name, const char *word) { return strstr(name, word) != NULL; }
+
+/* cudaMemcpy and its kin block unless they say Async; so do cuMemcpyDtoH and the like. */
+int activity_is_blocking(const char *name) {
+    if (has_word(name, "DeviceSynchronize") || has_word(name, "StreamSynchronize") || has_word(name, "EventSynchronize") || has_word(name, "CtxSynchronize")) return 1;
+    if (has_word(name, "Async") || has_word(name, "Graph") || has_word(name, "Batch")) return 0;
+    return has_word(name, "Memcpy") || has_word(name, "Memset");
+}
