@@ -12,6 +12,7 @@
 
 struct device;     /* a backend's own; begins with struct device_head */
 struct prepared;   /* a program on a device; begins with struct prepared_head */
+struct captured;   /* operations of a prepared program as one launch; a backend's own */
 
 /* Scripts of the null backend: the n-th element that a choice op writes, for slot b of step t of the run. */
 struct null_script {
@@ -42,6 +43,7 @@ struct memory_use {
 struct backend {
     const char *name, *summary;
     int is_simulated;   /* computes nothing: its results cannot be checked */
+    int is_timeless;    /* its clock is an injected one: times follow from declared costs and say nothing of a machine */
     enum status (*open)(const struct device_options *o, struct device **out, struct error *e);
     void (*close)(struct device *d);
     /* OK, or UNSUPPORTED with what is missing. Asked for every op before prepare. */
@@ -58,14 +60,22 @@ struct backend {
     enum status (*read)(struct prepared *p, int tensor, size_t offset, void *dst, size_t bytes, struct error *e);
     /* Runs ops first..first+n-1. `t` NULL: untraced. */
     enum status (*run)(struct prepared *p, int first, int n, struct tracer *t, struct error *e);
-    /* Optional (NULL: not possible here): the same ops as one launch with everything resolved. */
-    enum status (*capture)(struct prepared *p, int first, int n, struct error *e);
-    enum status (*replay)(struct prepared *p, struct tracer *t, struct error *e);
+    /* Optional (NULL: not possible here): ops first..first+n-1 as one launch with everything resolved, for the symbols
+     * now bound and as long as the program is prepared. Captured with a tracer (and only then) a replay can be traced. */
+    enum status (*capture)(struct prepared *p, int first, int n, struct tracer *t, struct captured **out, struct error *e);
+    enum status (*replay)(struct prepared *p, struct captured *c, struct tracer *t, struct error *e);
+    void (*drop)(struct prepared *p, struct captured *c);
+    /* Of asynchronous devices, NULL elsewhere: before a traced region, and after it: waits, and puts what the device
+     * did into the tracer, or says in tracer.trouble why it cannot. */
+    enum status (*trace_begin)(struct device *d, struct error *e);
+    enum status (*trace_end)(struct device *d, struct tracer *t, struct error *e);
     enum status (*synchronise)(struct device *d, struct error *e);
     /* Residency: makes a weight group resident, or lets it go. Optional. */
     enum status (*load_group)(struct device *d, int group, struct tracer *t, int op, struct error *e);
     void (*drop_group)(struct device *d, int group);
     void (*memory)(const struct device *d, struct memory_use *out);
+    /* Bytes that a device with memory of its own has left; NULL: it works in the host's. */
+    size_t (*capacity)(const struct device *d);
     /* Facts for the record: "isa", "threads", "compute_unit.linear.bf16", "library"; called with each pair. */
     void (*describe)(const struct device *d, void (*each)(void *to, const char *key, const char *value), void *to);
 };
@@ -73,13 +83,14 @@ struct backend {
 struct device_head {
     const struct backend *backend;
     int unit, n_lanes;
+    int is_asynchronous; /* then n_lanes is 2: see trace.h */
 };
 struct prepared_head {
     const struct backend *backend;
     const struct program *program;   /* borrowed */
 };
 
-#define BACKEND_LIST(X) X(cpu) X(null) X(reference)
+#define BACKEND_LIST(X) X(cpu) X(cuda) X(null) X(reference) X(cuda_emulated)
 #define X(name) extern const struct backend backend_##name;
 BACKEND_LIST(X)
 #undef X

@@ -21,7 +21,13 @@ void executor_init(struct executor *x, struct device *const *devices, int n_devi
     x->resident = groups > 0 ? mem_alloc((size_t)groups * sizeof *x->resident) : NULL;
 }
 
+static void drop_capture(struct executor_program *q, struct executor_capture *c) {
+    if (c->captured) prepared_backend(q->prepared[0])->drop(q->prepared[0], c->captured);
+    c->captured = NULL;
+}
+
 static void program_entry_free(struct executor_program *q) {
+    for (int i = 0; i < q->n_captures; i++) drop_capture(q, &q->captures[i]);
     for (int d = 0; d < EXECUTOR_MAX_DEVICES; d++) {
         if (q->prepared[d]) prepared_backend(q->prepared[d])->release(q->prepared[d]);
         mem_free(q->tensor_map[d]);
@@ -163,17 +169,25 @@ enum status executor_add(struct executor *x, const struct program *p, const stru
 
 /* ---- data in and out ---- */
 
+/* Keys beyond a row's position are masked, so S may be larger than needed. */
+static int64_t bucket(const struct executor *x, const struct executor_program *q, int64_t keys) {
+    int64_t step = x->settings.bucket_keys, most = q->program->symbol_max[SYMBOL_S];
+    if (step <= 0) return keys;
+    int64_t up = (keys + step - 1) / step * step;
+    return up < most ? up : most;
+}
+
 enum status executor_bind(struct executor *x, int program, const int64_t symbols[SYMBOL_COUNT], struct error *e) {
     struct executor_program *q = &x->programs[program];
     for (int i = 0; i < SYMBOL_COUNT; i++)
         if (symbols[i] > q->program->symbol_max[i])
             return error_set(e, STATUS_INTERNAL, "program %s: %s = %lld is over its maximum %lld", q->program->name,
                              symbol_name((enum symbol)i), (long long)symbols[i], (long long)q->program->symbol_max[i]);
-    if (memcmp(symbols, q->captured_symbols, sizeof q->captured_symbols) != 0) q->captured_n = 0;
-    memcpy(q->captured_symbols, symbols, sizeof q->captured_symbols);
+    memcpy(q->symbols, symbols, sizeof q->symbols);
+    q->symbols[SYMBOL_S] = bucket(x, q, symbols[SYMBOL_S]);
     for (int d = 0; d < x->n_devices; d++)
         if (q->prepared[d]) {
-            enum status s = prepared_backend(q->prepared[d])->bind(q->prepared[d], symbols, e);
+            enum status s = prepared_backend(q->prepared[d])->bind(q->prepared[d], q->symbols, e);
             if (s != STATUS_OK) return s;
         }
     return STATUS_OK;
@@ -212,7 +226,7 @@ enum status executor_read(struct executor *x, int program, int tensor, size_t of
 static enum status run_copy(struct executor *x, struct executor_program *q, const struct executor_step *step,
                             struct tracer *t, struct error *e) {
     const struct program *p = q->program;
-    size_t bytes = tensor_bytes(&p->tensors[step->from_tensor], q->captured_symbols);
+    size_t bytes = tensor_bytes(&p->tensors[step->from_tensor], q->symbols);
     if (bytes > x->bounce_bytes) {
         x->bounce = mem_resize(x->bounce, bytes);
         x->bounce_bytes = bytes;
@@ -225,8 +239,8 @@ static enum status run_copy(struct executor *x, struct executor_program *q, cons
     struct span *span = s == STATUS_OK && t ? tracer_next(t, 0, 0) : NULL;
     uint64_t end = clock_now_ns(x->clock);
     if (span)
-        *span = (struct span){.start_ns = start, .end_ns = end, .released_ns = end, .step = t->step, .op = step->op,
-            .subject = -1, .stage = (int16_t)t->stage, .program = (int16_t)t->program, .kind = SPAN_COPY, .launches = 1};
+        *span = (struct span){.start_ns = start, .end_ns = end, .released_ns = end, .step = t->site.step, .op = step->op,
+            .subject = -1, .stage = (int16_t)launch_site_stage(&t->site, step->op), .program = (int16_t)t->program, .kind = SPAN_COPY, .launches = 1};
     return s;
 }
 
@@ -249,51 +263,74 @@ static enum status ensure_group(struct executor *x, const struct executor_step *
     return STATUS_OK;
 }
 
-static enum status run_captured(struct executor *x, struct executor_program *q, int first, int n, struct tracer *t,
-                                struct error *e) {
-    struct prepared *p = q->prepared[0];
-    const struct backend *b = prepared_backend(p);
-    (void)x;
+/* The capture for what is bound; made now where there is none. Its place may have been another's. */
+static enum status find_capture(struct executor_program *q, struct tracer *t, struct executor_capture **out, struct error *e) {
+    struct executor_capture *oldest = q->captures;
+    for (int i = 0; i < q->n_captures; i++) {
+        struct executor_capture *c = *out = &q->captures[i];
+        if (c->captured && c->is_traced == (t != NULL) && memcmp(c->symbols, q->symbols, sizeof c->symbols) == 0) return STATUS_OK;
+        if (c->used < oldest->used) oldest = c;
+    }
+    *out = q->n_captures < EXECUTOR_MAX_CAPTURES ? &q->captures[q->n_captures++] : oldest;
+    drop_capture(q, *out);
+    **out = (struct executor_capture){.is_traced = t != NULL};
+    memcpy((*out)->symbols, q->symbols, sizeof q->symbols);
+    return prepared_backend(q->prepared[0])->capture(q->prepared[0], 0, (int)q->program->n_ops, t, &(*out)->captured, e);
+}
+
+static enum status run_captured(struct executor *x, struct executor_program *q, struct tracer *t, struct error *e) {
+    struct executor_capture *c;
+    const struct backend *b = device_backend(x->devices[0]);
     if (!b->capture || q->is_split) return error_set(e, STATUS_UNSUPPORTED, "backend %s cannot capture program %s", b->name, q->program->name);
-    if (q->captured_n != n || q->captured_first != first) {
-        enum status s = b->capture(p, first, n, e);
-        if (s != STATUS_OK) return s;
-        q->captured_first = first;
-        q->captured_n = n;
-    }
-    return b->replay(p, t, e);
+    enum status s = find_capture(q, t, &c, e);
+    if (s != STATUS_OK) return s;
+    c->used = ++x->uses;
+    return b->replay(q->prepared[0], c->captured, t, e);
 }
 
-/* The part of a run step that lies in [first, first + n) of the whole program; steps hold consecutive ops. */
-static enum status run_step(struct executor_program *q, const struct executor_step *step, int first, int last,
-                            struct tracer *t, struct error *e) {
-    int from = step->op > first ? step->op : first;
-    int to = step->op + step->n < last ? step->op + step->n : last;
-    if (from >= to) return STATUS_OK;
-    struct prepared *p = q->prepared[step->device];
-    return prepared_backend(p)->run(p, step->first + (from - step->op), to - from, t, e);
+static int part_index(int later_from, const struct executor_step *step) {
+    return later_from == INT32_MAX || step->kind != STEP_RUN ? later_from : later_from - step->op + step->first;
 }
 
-enum status executor_run(struct executor *x, int program, int first, int n, struct launch_site site, struct tracer *t,
-                         struct error *e) {
-    struct executor_program *q = &x->programs[program];
-    int last = n < 0 ? (int)q->program->n_ops : first + n;
-    if (t) {
-        t->stage = site.stage;
-        t->step = site.step;
-        t->program = program;
-    }
-    if (x->settings.is_captured) return run_captured(x, q, first, last - first, t, e);
-    for (int i = 0; i < q->n_steps; i++) {
+static enum status run_eager(struct executor *x, struct executor_program *q, const struct launch_site *site, struct tracer *t, struct error *e) {
+    enum status s = STATUS_OK;
+    for (int i = 0; i < q->n_steps && s == STATUS_OK; i++) {
         const struct executor_step *step = &q->steps[i];
-        int is_inside = step->op >= first && step->op < last;
-        enum status s = STATUS_OK;
-        if (step->kind == STEP_RUN) s = run_step(q, step, first, last, t, e);
-        else if (is_inside && step->kind == STEP_COPY) s = run_copy(x, q, step, t, e);
-        else if (is_inside) s = ensure_group(x, step, t, e);
-        if (s != STATUS_OK) return s;
+        struct prepared *p = q->prepared[step->device];
+        if (t) t->site.later_from = part_index(site->later_from, step); /* backends count the part's operations */
+        if (step->kind == STEP_RUN) s = prepared_backend(p)->run(p, step->first, step->n, t, e);
+        else if (step->kind == STEP_COPY) s = run_copy(x, q, step, t, e);
+        else s = ensure_group(x, step, t, e);
     }
-    return STATUS_OK;
+    return s;
+}
+
+enum status executor_run(struct executor *x, int program, const struct launch_site *site, struct tracer *t, struct error *e) {
+    struct executor_program *q = &x->programs[program];
+    if (t) {
+        struct launch_note note = {.program = program, .site = *site};
+        memcpy(note.symbols, q->symbols, sizeof q->symbols);
+        tracer_note(t, &note);
+        t->program = program;
+        t->site = *site;
+    }
+    return x->settings.is_captured ? run_captured(x, q, t, e) : run_eager(x, q, site, t, e);
+}
+
+/* ---- tracing ---- */
+
+enum status executor_trace_begin(struct executor *x, struct error *e) {
+    enum status s = STATUS_OK;
+    for (int d = 0; d < x->n_devices && s == STATUS_OK; d++)
+        if (device_backend(x->devices[d])->trace_begin) s = device_backend(x->devices[d])->trace_begin(x->devices[d], e);
+    return s;
+}
+
+enum status executor_trace_end(struct executor *x, struct tracer *t, struct error *e) {
+    enum status s = STATUS_OK;
+    for (int d = 0; d < x->n_devices && s == STATUS_OK; d++)
+        if (device_backend(x->devices[d])->trace_end) s = device_backend(x->devices[d])->trace_end(x->devices[d], t, e);
+    return s;
 }
 
 const struct program *executor_span_program(const struct executor *x, const struct span *s, int unit) {

@@ -1,7 +1,7 @@
 /* executor.h: the only place that launches.
  *
  * Runs programs on devices: eager or captured, one device or several with copies on the cut, weights resident or
- * brought in when an op needs them. Sets stage, step and program in the tracer, so that nothing else has to. */
+ * brought in when an op needs them. Notes every launch in the tracer, so that nothing else has to. */
 #ifndef ASSAY_KERNELS_EXECUTOR_H
 #define ASSAY_KERNELS_EXECUTOR_H
 
@@ -16,10 +16,20 @@ struct residency {
 
 struct executor_settings {
     int is_captured;             /* replay a captured launch instead of eager ones */
+    int64_t bucket_keys;         /* S is rounded up to a multiple of this, so that a capture serves many steps; 0: exact */
     struct residency residency;
 };
 
 struct executor_step;            /* run a range of ops on a device, copy a tensor, make a group resident */
+
+/* A captured launch of all of a program, for the symbols that it was made for. */
+enum { EXECUTOR_MAX_CAPTURES = 32 };
+struct executor_capture {
+    int64_t symbols[SYMBOL_COUNT];
+    int is_traced;
+    struct captured *captured;
+    uint64_t used;
+};
 
 struct executor_program {
     const struct program *program;                       /* as given */
@@ -29,8 +39,9 @@ struct executor_program {
     struct executor_step *steps;
     int n_steps;
     int is_split;
-    int64_t captured_symbols[SYMBOL_COUNT];
-    int captured_first, captured_n;                      /* 0 ops: nothing captured */
+    int64_t symbols[SYMBOL_COUNT];                       /* now bound */
+    struct executor_capture captures[EXECUTOR_MAX_CAPTURES]; /* the one unused longest gives way */
+    int n_captures;
 };
 
 struct executor {
@@ -44,6 +55,7 @@ struct executor {
     int n_resident;
     void *bounce;                                        /* for copies between devices */
     size_t bounce_bytes;
+    uint64_t uses;                                       /* of captures, so far */
 };
 
 void executor_init(struct executor *x, struct device *const *devices, int n_devices, struct clock *clock,
@@ -62,13 +74,12 @@ enum status executor_write(struct executor *x, int program, int tensor, size_t o
 enum status executor_read(struct executor *x, int program, int tensor, size_t offset, void *dst, size_t bytes,
                           struct error *e);
 
-/* Where a launch belongs in the trace. */
-struct launch_site {
-    int stage, step;
-};
-/* Runs ops first..first+n-1 (n < 0: to the end). `t` NULL: untraced. */
-enum status executor_run(struct executor *x, int program, int first, int n, struct launch_site site, struct tracer *t,
-                         struct error *e);
+/* Runs the whole program as one launch. `t` NULL: untraced. */
+enum status executor_run(struct executor *x, int program, const struct launch_site *site, struct tracer *t, struct error *e);
+
+/* Around a traced region: see backend.h. */
+enum status executor_trace_begin(struct executor *x, struct error *e);
+enum status executor_trace_end(struct executor *x, struct tracer *t, struct error *e);
 
 /* The program and op of a span that a device's lane recorded (unit = the device's number); NULL for host spans. */
 const struct program *executor_span_program(const struct executor *x, const struct span *s, int unit);

@@ -22,7 +22,8 @@ void tracer_clear(struct tracer *t) {
         }
     t->n_notes = 0;
     t->start_ns = t->end_ns = 0;
-    t->stage = t->step = 0;
+    t->site = (struct launch_site){.later_from = INT32_MAX};
+    t->trouble[0] = 0;
 }
 
 void tracer_free(struct tracer *t) {

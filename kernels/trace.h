@@ -4,7 +4,10 @@
  *
  * On a thread team (one lane a member) a span has three times: the member's own work [start, end] and the
  * moment it was let go by the barrier behind it (`released`); from released to the next start is dispatch.
- * Devices set released = end. A tracer of NULL records nothing: the timed pass. */
+ *
+ * A unit that works asynchronously (is_device) has two lanes: HOST_LANE holds what the launching thread did, among it
+ * its waits; DEVICE_LANE what the device did, in any order, brought in after the region by the backend's trace_end and
+ * matched to launches by ids. A tracer of NULL records nothing: the timed pass. */
 #ifndef ASSAY_KERNELS_TRACE_H
 #define ASSAY_KERNELS_TRACE_H
 
@@ -14,10 +17,13 @@
 #include "kernels/base/memory.h"
 #include "kernels/op.h"
 
-enum span_kind { SPAN_RUN, SPAN_HOST, SPAN_COPY, SPAN_WAIT };
+/* SYNC: the launching thread waits for a device. */
+enum span_kind { SPAN_RUN, SPAN_HOST, SPAN_COPY, SPAN_WAIT, SPAN_SYNC };
 
 struct span {
     uint64_t start_ns, end_ns, released_ns;
+    uint64_t call_start_ns, call_end_ns; /* on a device: of the host's call that launched it; 0, 0: not known */
+    int32_t stream;     /* on a device */
     int32_t step;       /* of the generator; 0 outside */
     int32_t op;         /* RUN: index in the program; WAIT on residency: the op that waits */
     int32_t subject;    /* WAIT: weight group; else -1 */
@@ -35,23 +41,36 @@ struct lane {
     uint8_t pad[32];
 };
 
-/* What a launch was: the symbols' values and the run-time facts that its operations' work follows from. */
-struct launch_note {
-    int program, step;          /* executor's program */
-    int64_t symbols[4];
-    struct facts facts;
+/* Where a launch belongs: operations from `later_from` on to a stage of their own (the choice, in a decode step). */
+struct launch_site {
+    int stage, step;
+    int later_stage, later_from; /* later_from INT32_MAX: all belong to `stage` */
+    struct facts facts;          /* what its operations' work follows from, beside the symbols */
 };
+static inline int launch_site_stage(const struct launch_site *s, int op) { return op >= s->later_from ? s->later_stage : s->stage; }
+
+/* What a launch was. */
+struct launch_note {
+    int program;                /* executor's */
+    struct launch_site site;
+    int64_t symbols[4];
+};
+
+enum { HOST_LANE, DEVICE_LANE };
 
 enum { TRACE_MAX_UNITS = 4, TRACE_MAX_LANES = 64 };
 struct tracer {
     struct clock *clock;
     int n_units;
     int n_lanes[TRACE_MAX_UNITS];
+    int is_device[TRACE_MAX_UNITS];
     struct lane *lanes[TRACE_MAX_UNITS];
-    int stage, step, program;   /* set by the executor before it launches; copied into spans */
+    int program;                /* of the launch under way, set by the executor; copied into spans */
+    struct launch_site site;
     struct launch_note *notes;  /* one a launch, in order; the capacity is that of a lane */
     size_t n_notes, note_capacity;
     uint64_t start_ns, end_ns;  /* of the traced region: the wall that the ledger must explain */
+    char trouble[160];          /* why the attribution is not whole, apart from dropped spans; "" where it is */
 };
 
 void tracer_init(struct tracer *t, struct clock *clock, int n_units, const int *n_lanes, size_t spans_a_lane);
@@ -75,7 +94,7 @@ static inline void tracer_note(struct tracer *t, const struct launch_note *note)
 static inline void tracer_host(struct tracer *t, int stage, uint64_t start_ns, uint64_t end_ns) {
     struct span *s = tracer_next(t, 0, 0);
     if (s)
-        *s = (struct span){.start_ns = start_ns, .end_ns = end_ns, .released_ns = end_ns, .step = t->step, .op = -1,
+        *s = (struct span){.start_ns = start_ns, .end_ns = end_ns, .released_ns = end_ns, .step = t->site.step, .op = -1,
                            .subject = -1, .stage = (int16_t)stage, .program = -1, .kind = SPAN_HOST, .is_serial = 1};
 }
 

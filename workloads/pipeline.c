@@ -99,7 +99,7 @@ static enum status run_stage(struct session *s, int stage, struct job *job, stru
         return status;
     }
     if (g->kind == STAGE_PROGRAM)
-        return executor_run(&s->executor, s->io[g->program].executor_program, 0, -1, (struct launch_site){stage, 0}, t, e);
+        return executor_run(&s->executor, s->io[g->program].executor_program, &(struct launch_site){.stage = stage, .later_from = INT32_MAX}, t, e);
     struct generation generation = {.pipeline = p, .executor = &s->executor, .job = job, .launch = &s->launch,
                                     .io = s->io, .tracer = t, .clock = s->clock};
     return p->generator->run(&generation, e);
@@ -141,28 +141,20 @@ static enum status launch_write(struct generation *g, const struct launch_io *io
     return s;
 }
 
-static void trace_launch(struct generation *g, int program, int stage, int step, uint64_t start_ns) {
-    struct launch_note note = {.program = program, .step = step, .facts = g->launch->facts};
-    memcpy(note.symbols, g->launch->symbols, sizeof g->launch->symbols);
-    tracer_note(g->tracer, &note);
-    g->tracer->step = step;
-    tracer_host(g->tracer, stage, start_ns, clock_now_ns(g->clock));
-}
-
 enum status generation_launch(struct generation *g, int program, int stage, int step, struct error *e) {
     const struct launch_io *io = &g->io[program];
     const struct launch *l = g->launch;
-    int x = io->executor_program;
+    int x = io->executor_program, has_choice = io->choice < (int)g->pipeline->programs[program].n_ops;
+    struct launch_site site = {.stage = stage, .step = step, .later_stage = pipeline_stage(g->pipeline, "sample"), .later_from = io->choice, .facts = l->facts};
     uint64_t start = g->tracer ? clock_now_ns(g->clock) : 0;
     enum status s = executor_bind(g->executor, x, l->symbols, e);
     if (s == STATUS_OK) s = launch_write(g, io, e);
-    if (g->tracer) trace_launch(g, x, stage, step, start);
-    if (s == STATUS_OK) s = executor_run(g->executor, x, 0, io->choice, (struct launch_site){stage, step}, g->tracer, e);
-    int has_choice = io->choice < (int)g->pipeline->programs[program].n_ops;
+    if (g->tracer) {
+        g->tracer->site = site;
+        tracer_host(g->tracer, stage, start, clock_now_ns(g->clock));
+    }
+    if (s == STATUS_OK) s = executor_run(g->executor, x, &site, g->tracer, e);
     if (s != STATUS_OK || !has_choice) return s;
-    int sample = pipeline_stage(g->pipeline, "sample");
-    s = executor_run(g->executor, x, io->choice, -1, (struct launch_site){sample, step}, g->tracer, e);
-    if (s != STATUS_OK) return s;
     size_t choices = (size_t)l->n_slots * (size_t)l->n_lanes;
     return executor_read(g->executor, x, io->chosen, 0, l->chosen, choices * sizeof(int32_t), e);
 }

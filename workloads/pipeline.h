@@ -159,8 +159,8 @@ void session_close(struct session *s);
 /* One sample: the whole sequence of stages over the job. `t` NULL: untraced. Sets start_ns and end_ns. */
 enum status session_run(struct session *s, struct job *job, struct tracer *t, struct error *e);
 
-/* One launch of program number `program` of the pipeline over g->launch: binds, writes the rows, runs the ops
- * before the choice as stage `stage`, the choice as stage "sample", and reads the chosen tokens back. */
+/* One launch of program number `program` of the pipeline over g->launch: binds, writes the rows, runs (the ops before
+ * the choice belong to stage `stage`, the choice to stage "sample"), and reads the chosen tokens back. */
 enum status generation_launch(struct generation *g, int program, int stage, int step, struct error *e);
 
 #endif

@@ -83,10 +83,10 @@ static enum status device_supports(void *self, const struct program *p, const st
 
 static enum status open_device(struct engine *g, struct error *e) {
     const struct backend *b = backend_find(g->spec->backend);
-    static const struct null_script script; /* declared costs and fixed choices */
-    g->clock.is_fake = strcmp(b->name, "null") == 0;
+    static const struct null_script script; /* declared costs and fixed choices; other backends do not look at it */
+    g->clock.is_fake = b->is_timeless;
     struct device_options o = {.threads = g->spec->threads, .isa = g->spec->isa, .is_bound = 1, .clock = &g->clock,
-                               .script = g->clock.is_fake ? &script : NULL};
+                               .script = &script};
     return b->open(&o, &g->device, e);
 }
 
@@ -137,7 +137,7 @@ static enum status forced_chunk(struct forced *f, const int32_t *ids, int first,
     if (s == STATUS_OK) s = executor_write(x, f->index, f->pos, 0, l->pos, bytes, e);
     if (s == STATUS_OK) s = executor_write(x, f->index, f->rows, 0, l->rows, bytes, e);
     if (s == STATUS_OK) s = executor_write(x, f->index, f->targets, 0, targets, bytes, e);
-    if (s == STATUS_OK) s = executor_run(x, f->index, 0, -1, (struct launch_site){0, 0}, NULL, e);
+    if (s == STATUS_OK) s = executor_run(x, f->index, &(struct launch_site){.later_from = INT32_MAX}, NULL, e);
     if (s == STATUS_OK && logits) s = executor_read(x, f->index, f->logits, 0, logits + (size_t)first * width, (size_t)n * width * sizeof(float), e);
     int n_nll = first + n < total ? n : n - 1;
     if (s == STATUS_OK && nll && n_nll > 0) s = executor_read(x, f->index, f->nll, 0, nll + first, (size_t)n_nll * sizeof(float), e);

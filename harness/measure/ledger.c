@@ -25,7 +25,7 @@ static const struct launch_note *find_note(struct closing *c, const struct span 
     const struct tracer *t = c->t;
     for (size_t k = 0; k < t->n_notes; k++) {
         size_t i = (c->note + k) % t->n_notes;
-        if (t->notes[i].program == s->program && t->notes[i].step == s->step) {
+        if (t->notes[i].program == s->program && t->notes[i].site.step == s->step) {
             c->note = i;
             return &t->notes[i];
         }
@@ -91,7 +91,7 @@ static void add_run(struct closing *c, struct ledger_unit *u, int unit, int lane
     if (s->step > c->out->steps) c->out->steps = s->step;
     const struct launch_note *note = find_note(c, s);
     if (!note) return;
-    struct work w = op_work(row->program, row->op, note->symbols, &note->facts);
+    struct work w = op_work(row->program, row->op, note->symbols, &note->site.facts);
     double touched = c->step_weight_bytes[s->program], least = least_time_ns(c, row->program, row->op, touched, &w);
     to->flop += w.flop;
     to->bytes += w.bytes;

@@ -108,7 +108,7 @@ static enum status cpu_open(const struct device_options *o, struct device **out,
     struct cpu_device *d = mem_alloc(sizeof *d);
     d->team = team;
     d->size = team_size(team);
-    d->head = (struct device_head){&backend_cpu, o->unit, d->size};
+    d->head = (struct device_head){.backend = &backend_cpu, .unit = o->unit, .n_lanes = d->size};
     d->level = level;
     d->isa = isa_table(level);
     choose_units(d, o->isa);
@@ -241,8 +241,8 @@ struct run {
 static void record(const struct run *r, int member, int op, uint64_t start, uint64_t end, uint64_t released) {
     struct span *s = tracer_next(r->t, r->q->device->head.unit, member);
     if (s)
-        *s = (struct span){.start_ns = start, .end_ns = end, .released_ns = released, .step = r->t->step, .op = op, .subject = -1,
-                           .stage = (int16_t)r->t->stage, .program = (int16_t)r->t->program, .kind = SPAN_RUN,
+        *s = (struct span){.start_ns = start, .end_ns = end, .released_ns = released, .step = r->t->site.step, .op = op, .subject = -1,
+                           .stage = (int16_t)launch_site_stage(&r->t->site, op), .program = (int16_t)r->t->program, .kind = SPAN_RUN,
                            .is_serial = r->q->ops[op].members == 1, .launches = 1};
 }
 

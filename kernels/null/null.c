@@ -48,7 +48,6 @@ struct null_prepared {
     struct null_buffer *own;       /* of inputs, outputs and kept activations */
     struct null_buffer **buffers;  /* of each tensor: its own or a state's; NULL where it has none */
     int64_t symbols[SYMBOL_COUNT];
-    int captured_first, captured_n;
 };
 
 static struct null_prepared *self(struct prepared *p) { return (struct null_prepared *)(void *)p; }
@@ -61,7 +60,7 @@ static enum status null_open(const struct device_options *o, struct device **out
     if (!o->clock || !o->clock->is_fake)
         return error_set(e, STATUS_INPUT, "the null backend computes nothing: it needs an injected clock to advance");
     struct null_device *d = mem_alloc(sizeof *d);
-    d->head = (struct device_head){&backend_null, o->unit, 1};
+    d->head = (struct device_head){.backend = &backend_null, .unit = o->unit, .n_lanes = 1};
     d->clock = o->clock;
     d->script = o->script ? o->script : &plain;
     *out = (struct device *)(void *)d;
@@ -286,8 +285,8 @@ static void record(const struct null_device *d, struct tracer *t, const struct s
     if (!span) return;
     *span = *what;
     span->end_ns = span->released_ns = clock_now_ns(d->clock);
-    span->step = t->step;
-    span->stage = (int16_t)t->stage;
+    span->step = t->site.step;
+    span->stage = (int16_t)launch_site_stage(&t->site, span->op);
     span->program = (int16_t)t->program;
 }
 
@@ -310,18 +309,26 @@ static enum status null_run(struct prepared *p, int first, int n, struct tracer 
     return STATUS_OK;
 }
 
-static enum status null_capture(struct prepared *p, int first, int n, struct error *e) {
-    (void)e;
-    self(p)->captured_first = first;
-    self(p)->captured_n = n;
+struct captured {
+    int first, n;
+};
+
+static enum status null_capture(struct prepared *p, int first, int n, struct tracer *t, struct captured **out, struct error *e) {
+    (void)p, (void)t, (void)e;
+    *out = mem_alloc(sizeof **out);
+    **out = (struct captured){first, n};
     return STATUS_OK;
 }
 
-static enum status null_replay(struct prepared *p, struct tracer *t, struct error *e) {
-    struct null_prepared *q = self(p);
+static enum status null_replay(struct prepared *p, struct captured *c, struct tracer *t, struct error *e) {
     (void)e;
-    for (int i = 0; i < q->captured_n; i++) run_op(q, q->captured_first + i, i == 0, t);
+    for (int i = 0; i < c->n; i++) run_op(self(p), c->first + i, i == 0, t);
     return STATUS_OK;
+}
+
+static void null_drop(struct prepared *p, struct captured *c) {
+    (void)p;
+    mem_free(c);
 }
 
 /* ---- residency ---- */
@@ -340,9 +347,9 @@ static enum status null_load_group(struct device *device, int group, struct trac
 static void null_drop_group(struct device *d, int group) { (void)d, (void)group; }
 
 const struct backend backend_null = {
-    .name = "null", .summary = "computes nothing; declared costs on an injected clock, scripted choices", .is_simulated = 1,
+    .name = "null", .summary = "computes nothing; declared costs on an injected clock, scripted choices", .is_simulated = 1, .is_timeless = 1,
     .open = null_open, .close = null_close, .supports = null_supports, .prepare = null_prepare, .release = null_release,
-    .bind = null_bind, .write = null_write, .read = null_read, .run = null_run, .capture = null_capture, .replay = null_replay,
+    .bind = null_bind, .write = null_write, .read = null_read, .run = null_run, .capture = null_capture, .replay = null_replay, .drop = null_drop,
     .synchronise = null_synchronise, .load_group = null_load_group, .drop_group = null_drop_group, .memory = null_memory,
     .describe = null_describe,
 };

@@ -13,7 +13,7 @@ static struct reference_prepared *prepared_self(struct prepared *p) { return (st
 static enum status reference_open(const struct device_options *o, struct device **out, struct error *e) {
     (void)e;
     struct reference_device *d = mem_alloc(sizeof *d);
-    d->head = (struct device_head){&backend_reference, o->unit, 1};
+    d->head = (struct device_head){.backend = &backend_reference, .unit = o->unit, .n_lanes = 1};
     d->threads = o->threads > 0 ? o->threads : omp_get_max_threads();
     *out = (struct device *)(void *)d;
     return STATUS_OK;
@@ -213,8 +213,8 @@ static void record(const struct reference_prepared *q, int op, uint64_t start_ns
     struct span *span = tracer_next(t, q->device->head.unit, 0);
     uint64_t end_ns = clock_now_ns(t->clock);
     if (span)
-        *span = (struct span){.start_ns = start_ns, .end_ns = end_ns, .released_ns = end_ns, .step = t->step, .op = op,
-                              .subject = -1, .stage = (int16_t)t->stage, .program = (int16_t)t->program, .kind = SPAN_RUN,
+        *span = (struct span){.start_ns = start_ns, .end_ns = end_ns, .released_ns = end_ns, .step = t->site.step, .op = op,
+                              .subject = -1, .stage = (int16_t)launch_site_stage(&t->site, op), .program = (int16_t)t->program, .kind = SPAN_RUN,
                               .launches = 1};
 }
 

@@ -42,8 +42,7 @@ static void begin(struct bench *b, const struct null_script *script) {
     ck_assert_msg(backend_null.prepare(b->device, &b->toy.p, NULL, &b->prepared, &e) == STATUS_OK, "%s", e.text);
     ck_assert_int_eq(backend_null.bind(b->prepared, (int64_t[]){2, 1, 1}, &e), STATUS_OK);
     tracer_init(&b->tracer, &b->clock, 1, (int[]){1}, 100);
-    b->tracer.stage = 4;
-    b->tracer.step = 9;
+    b->tracer.site = (struct launch_site){.stage = 4, .step = 9, .later_from = INT32_MAX};
     b->tracer.program = 2;
 }
 
@@ -94,15 +93,17 @@ END_TEST
 START_TEST(a_replay_has_the_same_sums_and_one_launch) {
     struct null_script script = {.cost_ns = cost_by_kind};
     struct bench b;
+    struct captured *captured;
     begin(&b, &script);
-    ck_assert_int_eq(backend_null.capture(b.prepared, 1, 6, NULL), STATUS_OK);
+    ck_assert_int_eq(backend_null.capture(b.prepared, 1, 6, &b.tracer, &captured, NULL), STATUS_OK);
     ck_assert_uint_eq(b.clock.fake_ns, 777);
-    ck_assert_int_eq(backend_null.replay(b.prepared, &b.tracer, NULL), STATUS_OK);
+    ck_assert_int_eq(backend_null.replay(b.prepared, captured, &b.tracer, NULL), STATUS_OK);
     ck_assert_uint_eq(b.clock.fake_ns, 777 + 2 * 50000 + 4 * 2000);
     for (int i = 0; i < 6; i++) {
         ck_assert_int_eq(b.tracer.lanes[0][0].spans[i].launches, i == 0);
         ck_assert_int_eq(b.tracer.lanes[0][0].spans[i].op, i + 1);
     }
+    backend_null.drop(b.prepared, captured);
     end(&b);
 }
 END_TEST
@@ -261,12 +262,14 @@ END_TEST
 
 START_TEST(nothing_is_allocated_while_running) {
     struct bench b;
+    struct captured *captured;
     begin(&b, NULL);
+    ck_assert_int_eq(backend_null.capture(b.prepared, 0, 8, &b.tracer, &captured, NULL), STATUS_OK);
     uint64_t before = mem_allocations();
     ck_assert_int_eq(backend_null.run(b.prepared, 0, 8, &b.tracer, NULL), STATUS_OK);
-    ck_assert_int_eq(backend_null.capture(b.prepared, 0, 8, NULL), STATUS_OK);
-    ck_assert_int_eq(backend_null.replay(b.prepared, &b.tracer, NULL), STATUS_OK);
+    ck_assert_int_eq(backend_null.replay(b.prepared, captured, &b.tracer, NULL), STATUS_OK);
     ck_assert_uint_eq(mem_allocations(), before);
+    backend_null.drop(b.prepared, captured);
     end(&b);
 }
 END_TEST

@@ -4,6 +4,11 @@
 #include "check_main.h"
 #include "kernels/op_cases.c"
 
+/* int8 by row has no kernel on GPUs yet. */
+static int may_refuse(struct device *d, const struct op_case *c) {
+    return (c->variant == INT8 || c->variant == INT8_PART) && strncmp(device_backend(d)->name, "cuda", 4) == 0;
+}
+
 static int run_table(struct device *d, int step, char *worst, size_t worst_bytes) {
     int bad = 0;
     for (int i = 0; i < op_case_count(); i += step) {
@@ -13,6 +18,7 @@ static int run_table(struct device *d, int step, char *worst, size_t worst_bytes
         op_case_get(i, &c);
         enum status s = op_case_run(&c, d, &r, &e);
         if (s == STATUS_OK && r.is_supported && r.worst <= 1) continue;
+        if (s == STATUS_OK && !r.is_supported && may_refuse(d, &c)) continue;
         if (bad++ == 0) snprintf(worst, worst_bytes, "%s: %.250s%.200s (%.3g times what is allowed)", c.name, r.where, e.text, r.worst);
     }
     return bad;
@@ -26,7 +32,9 @@ START_TEST(every_backend_that_computes_agrees) {
         struct error e = {0};
         char worst[800] = "";
         if (b->is_simulated) continue;
-        ck_assert_msg(b->open(&(struct device_options){.clock = &clock, .threads = 2}, &d, &e) == STATUS_OK, "%s", e.text);
+        enum status s = b->open(&(struct device_options){.clock = &clock, .threads = 2}, &d, &e);
+        if (s == STATUS_UNSUPPORTED) continue; /* not on this machine */
+        ck_assert_msg(s == STATUS_OK, "%s", e.text);
         int bad = run_table(d, 1, worst, sizeof worst);
         b->close(d);
         ck_assert_msg(bad == 0, "%s: %d of %d cases; first: %s", b->name, bad, op_case_count(), worst);

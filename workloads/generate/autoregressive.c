@@ -6,7 +6,7 @@ static void accept(struct generation *g, int step) {
     uint64_t now = clock_now_ns(g->clock);
     g->pipeline->batcher->accept(g->pipeline, g->job, g->launch, now);
     if (!g->tracer) return;
-    g->tracer->step = step;
+    g->tracer->site.step = step;
     tracer_host(g->tracer, pipeline_stage(g->pipeline, "sample"), now, clock_now_ns(g->clock));
 }
 

@@ -1,0 +1,181 @@
+/* cupti.c: the stand-in for CUPTI on the emulator: what the emulated device does becomes records in the library's
+ * layouts, in buffers that are asked for and handed back as the library does. One thread launches. */
+#include "kernels/cuda/cupti.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cuda/emulator/cupti.h"
+#include "kernels/cuda/emulator/observe.h"
+#include "kernels/cuda/emulator/runtime.h"
+
+enum { MOST_KINDS = 64, STACK = 64, BAD_RECORD = 27, CALLBACK_OF_NAMES = 16 };
+
+static struct {
+    cupti_buffer_wanted wanted;
+    cupti_buffer_filled filled;
+    cupti_callback callback;
+    void *user;
+    int is_subscribed, is_taken, is_on[MOST_KINDS], nodes_on;
+    uint8_t *buffer;
+    size_t bytes, used, dropped;
+    uint64_t stack[STACK];
+    int depth;
+    int n_untimed;
+    const char *call_names[CALLBACK_OF_NAMES];
+} c;
+
+void emulator_cupti_trouble(enum emulator_cupti_trouble t, int n) {
+    c.is_taken = t == EMULATOR_CUPTI_TAKEN && n;
+    if (t == EMULATOR_CUPTI_DROPS) c.dropped += (size_t)n;
+    if (t == EMULATOR_CUPTI_UNTIMED) c.n_untimed = n;
+}
+
+/* ---- records ---- */
+
+static size_t size_of(uint32_t kind) {
+    switch (kind) {
+    case CUPTI_KERNEL: case CUPTI_CONCURRENT_KERNEL: return sizeof(struct cupti_kernel_record);
+    case CUPTI_COPY: return sizeof(struct cupti_copy_record);
+    case CUPTI_SET: return sizeof(struct cupti_set_record);
+    case CUPTI_RUNTIME: case CUPTI_DRIVER: return sizeof(struct cupti_call_record);
+    case CUPTI_EXTERNAL: return sizeof(struct cupti_external_record);
+    case CUPTI_GRAPH: return sizeof(struct cupti_graph_record);
+    default: return 0;
+    }
+}
+
+static void hand_back(void) {
+    uint8_t *buffer = c.buffer;
+    c.buffer = NULL;
+    if (buffer) c.filled(NULL, 0, buffer, c.bytes, c.used);
+}
+
+static void put(const void *record, size_t bytes) {
+    size_t most;
+    if (!c.is_on[((const struct cupti_record *)record)->kind] || !c.wanted) return;
+    if (c.buffer && c.used + bytes > c.bytes) hand_back();
+    if (!c.buffer) {
+        c.wanted(&c.buffer, &c.bytes, &most);
+        c.used = 0;
+    }
+    if (!c.buffer) {
+        c.dropped++;
+        return;
+    }
+    memcpy(c.buffer + c.used, record, bytes);
+    c.used += bytes;
+}
+
+static uint32_t callback_of(const char *name) {
+    uint32_t i = 1;
+    while (i < CALLBACK_OF_NAMES - 1 && c.call_names[i] && strcmp(c.call_names[i], name) != 0) i++;
+    c.call_names[i] = name;
+    return i;
+}
+
+static void called(const struct emulator_called *call) {
+    struct cupti_external_record x = {.kind = CUPTI_EXTERNAL, .external_kind = CUPTI_EXTERNAL_CUSTOM0, .id = c.depth ? c.stack[c.depth - 1] : 0, .correlation = call->correlation};
+    struct cupti_call_record r = {.kind = CUPTI_RUNTIME, .callback = callback_of(call->name), .start = call->start_ns, .end = call->end_ns, .thread = 1, .correlation = call->correlation};
+    if (c.depth) put(&x, sizeof x);
+    put(&r, sizeof r);
+}
+
+static void done(const struct emulator_done *d) {
+    uint64_t start = d->start_ns, end = d->end_ns;
+    if (c.n_untimed > 0 && c.n_untimed--) start = end = 0;
+    struct cupti_kernel_record k = {.kind = CUPTI_CONCURRENT_KERNEL, .start = start, .end = end, .stream = d->stream, .correlation = d->correlation, .name = d->name, .node = d->node};
+    struct cupti_copy_record copy = {.kind = CUPTI_COPY, .copy_kind = d->direction == 0 ? 1 : d->direction == 1 ? 2 : 8, .bytes = d->bytes, .start = start, .end = end,
+                                     .stream = d->stream, .correlation = d->correlation, .node = d->node};
+    struct cupti_set_record set = {.kind = CUPTI_SET, .bytes = d->bytes, .start = start, .end = end, .stream = d->stream, .correlation = d->correlation, .node = d->node};
+    if (d->kind == EMULATOR_KERNEL) put(&k, sizeof k);
+    else if (d->kind == EMULATOR_COPY) put(&copy, sizeof copy);
+    else put(&set, sizeof set);
+}
+
+static void node_made(uint64_t node, uint64_t original) {
+    struct cupti_graph_data g = {.node = (void *)(uintptr_t)node, .original_node = (void *)(uintptr_t)original};
+    struct cupti_resource_data r = {.descriptor = &g};
+    if (!c.callback || !c.nodes_on) return;
+    c.callback(c.user, CUPTI_DOMAIN_RESOURCE, CUPTI_NODE_CREATED, &r); /* the library says so of copies too */
+    if (original) c.callback(c.user, CUPTI_DOMAIN_RESOURCE, CUPTI_NODE_CLONED, &r);
+}
+
+static const struct emulator_observer observer = {called, done, node_made};
+
+/* ---- the table ---- */
+
+static int get_version(uint32_t *v) { return *v = 0, CUPTI_OK; }
+static int result_string(int status, const char **text) {
+    *text = status == CUPTI_OTHER_SUBSCRIBER ? "CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED" : "an emulated error";
+    return CUPTI_OK;
+}
+static int timestamp(uint64_t *ns) { return *ns = emulator_now_ns(), CUPTI_OK; }
+static int callback_name(uint32_t domain, uint32_t id, const char **name) {
+    (void)domain;
+    *name = id < CALLBACK_OF_NAMES ? c.call_names[id] : NULL;
+    return CUPTI_OK;
+}
+static int subscribe(void **subscriber, cupti_callback callback, void *user) {
+    if (c.is_subscribed || c.is_taken) return CUPTI_OTHER_SUBSCRIBER;
+    c.is_subscribed = 1;
+    c.callback = callback;
+    c.user = user;
+    *subscriber = &c;
+    emulator_observe(&observer);
+    return CUPTI_OK;
+}
+static int unsubscribe(void *subscriber) {
+    (void)subscriber;
+    hand_back();
+    emulator_observe(NULL);
+    size_t dropped = c.dropped;
+    memset(&c, 0, sizeof c);
+    c.dropped = dropped;
+    return CUPTI_OK;
+}
+static int enable_callback(uint32_t is_on, void *subscriber, uint32_t domain, uint32_t id) {
+    (void)subscriber, (void)id;
+    if (domain == CUPTI_DOMAIN_RESOURCE) c.nodes_on = (int)is_on;
+    return CUPTI_OK;
+}
+static int register_callbacks(cupti_buffer_wanted wanted, cupti_buffer_filled filled) {
+    c.wanted = wanted;
+    c.filled = filled;
+    return CUPTI_OK;
+}
+static int enable(uint32_t kind) { return c.is_on[kind] = 1, CUPTI_OK; }
+static int disable(uint32_t kind) { return c.is_on[kind] = 0, CUPTI_OK; }
+static int set_attribute(uint32_t attribute, size_t *bytes, void *value) { return (void)attribute, (void)bytes, (void)value, CUPTI_OK; }
+static int next_record(uint8_t *buffer, size_t valid, struct cupti_record **record) {
+    uint8_t *at = *record ? (uint8_t *)*record + size_of((*record)->kind) : buffer;
+    if (at >= buffer + valid) return CUPTI_END;
+    *record = (struct cupti_record *)(void *)at;
+    size_t bytes = size_of((*record)->kind);
+    return bytes && at + bytes <= buffer + valid ? CUPTI_OK : BAD_RECORD;
+}
+static int dropped_records(void *context, uint32_t stream, size_t *dropped) {
+    (void)context, (void)stream;
+    *dropped = c.dropped;
+    c.dropped = 0;
+    return CUPTI_OK;
+}
+static int flush(uint32_t flags) { return (void)flags, hand_back(), CUPTI_OK; }
+static int push(uint32_t kind, uint64_t id) {
+    (void)kind;
+    if (c.depth < STACK) c.stack[c.depth++] = id;
+    return CUPTI_OK;
+}
+static int pop(uint32_t kind, uint64_t *last) {
+    (void)kind;
+    if (c.depth && last) *last = c.stack[c.depth - 1];
+    if (c.depth) c.depth--;
+    return CUPTI_OK;
+}
+static int node_id(void *node, uint64_t *id) { return *id = (uint64_t)(uintptr_t)node, CUPTI_OK; }
+
+const struct cupti cuda_emulated_cupti = {
+    .GetVersion = get_version, .GetResultString = result_string, .GetTimestamp = timestamp, .GetCallbackName = callback_name, .Subscribe = subscribe,
+    .Unsubscribe = unsubscribe, .EnableCallback = enable_callback, .ActivityRegisterCallbacks = register_callbacks, .ActivityEnable = enable,
+    .ActivityDisable = disable, .ActivitySetAttribute = set_attribute, .ActivityGetNextRecord = next_record, .ActivityGetNumDroppedRecords = dropped_records,
+    .ActivityFlushAll = flush, .ActivityPushExternalCorrelationId = push, .ActivityPopExternalCorrelationId = pop, .GetGraphNodeId = node_id};

@@ -1,0 +1,114 @@
+#include "kernels/cuda/library.h"
+
+#include <dlfcn.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/base/memory.h"
+
+enum { MOST_FOLDERS = 32, PATH_BYTES = 512 };
+
+/* ---- folders ---- */
+
+struct folders {
+    char paths[MOST_FOLDERS][PATH_BYTES];
+    int n, is_known;
+};
+static struct folders folders;
+
+static void add_folder(const char *path) {
+    if (folders.n < MOST_FOLDERS) snprintf(folders.paths[folders.n++], PATH_BYTES, "%s", path);
+}
+
+static void add_matches(const char *pattern) {
+    glob_t found;
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = found.gl_pathc; i > 0; i--) add_folder(found.gl_pathv[i - 1]); /* the highest version first */
+    globfree(&found);
+}
+
+static void find_folders(void) {
+    char pattern[PATH_BYTES];
+    const char *own = getenv("ASSAY_CUDA_LIBRARIES"), *toolkit = getenv("CUDA_PATH"), *environment = getenv("VIRTUAL_ENV");
+    folders.is_known = 1;
+    if (own && *own) add_folder(own);
+    add_folder("");
+    if (toolkit && *toolkit) {
+        snprintf(pattern, sizeof pattern, "%.400s/lib64", toolkit);
+        add_matches(pattern);
+    }
+    add_matches("/usr/local/cuda*/lib64");
+    add_matches("/usr/local/cuda*/extras/CUPTI/lib64");
+    if (environment && *environment) {
+        snprintf(pattern, sizeof pattern, "%.400s/lib/python3*/site-packages/nvidia/*/lib", environment);
+        add_matches(pattern);
+    }
+    add_matches("/opt/*/.venv/lib/python3*/site-packages/nvidia/*/lib");
+}
+
+const char *library_folder(int i) {
+    if (!folders.is_known) find_folders();
+    return i >= 0 && i < folders.n ? folders.paths[i] : NULL;
+}
+
+/* ---- loading ---- */
+
+struct library {
+    const char *const *names;      /* sonames, newest first; ends with NULL */
+    void *handle;
+    char path[PATH_BYTES];
+};
+
+static int open_in(struct library *l, const char *folder) {
+    for (int i = 0; l->names[i]; i++) {
+        if (*folder) snprintf(l->path, sizeof l->path, "%.400s/%s", folder, l->names[i]);
+        else snprintf(l->path, sizeof l->path, "%s", l->names[i]);
+        l->handle = dlopen(l->path, RTLD_NOW | RTLD_LOCAL);
+        if (l->handle) return 1;
+    }
+    return 0;
+}
+
+static enum status library_open(struct library *l, struct error *e) {
+    for (int i = 0; library_folder(i); i++)
+        if (open_in(l, library_folder(i))) return STATUS_OK;
+    return error_set(e, STATUS_UNSUPPORTED, "%s is not found: install the CUDA toolkit, or name its folder in ASSAY_CUDA_LIBRARIES (assay doctor lists where it was looked for)", l->names[0]);
+}
+
+static enum status find_symbol(const struct library *l, const char *prefix, const char *name, void *out, struct error *e) {
+    char symbol[128];
+    snprintf(symbol, sizeof symbol, "%s%s", prefix, name);
+    void *found = dlsym(l->handle, symbol);
+    memcpy(out, &found, sizeof found);
+    return found ? STATUS_OK : error_set(e, STATUS_UNSUPPORTED, "%s has no %s: its version is not one of CUDA 12 or 13", l->path, symbol);
+}
+
+/* ---- the libraries ---- */
+
+const struct blaslt *library_blaslt(const char **path, struct error *e) {
+    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
+    static struct library l = {.names = names};
+    static struct blaslt table;
+    enum status s = l.handle ? STATUS_OK : library_open(&l, e);
+#define X(type, name, arguments) \
+    if (s == STATUS_OK) s = find_symbol(&l, "cublasLt", #name, &table.name, e);
+    BLASLT_LIST(X)
+#undef X
+    *path = l.path;
+    return s == STATUS_OK ? &table : NULL;
+}
+
+const struct cupti *library_cupti(const char **path, struct error *e) {
+    static const char *const names[] = {"libcupti.so.13", "libcupti.so.12", NULL};
+    static struct library l = {.names = names};
+    static struct cupti table;
+    enum status s = l.handle ? STATUS_OK : library_open(&l, e);
+#define X(name, arguments) \
+    if (s == STATUS_OK) s = find_symbol(&l, "cupti", #name, &table.name, e);
+    CUPTI_LIST(X)
+#undef X
+    *path = l.path;
+    return s == STATUS_OK ? &table : NULL;
+}

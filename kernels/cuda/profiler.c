@@ -1,0 +1,155 @@
+#include "kernels/cuda/profiler.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cuda/recorder.h"
+
+enum { NO_OP = 1, FIRST_OP = 2, CLOCK_STEP_NS = 1000000 }; /* parts of an owner: a launch's copies, its operations */
+
+struct profiler {
+    struct recorder *recorder;
+    struct clock *clock;
+    int64_t offset_ns;             /* CUPTI's clock − the tracer's, as the region began */
+    int is_launched;               /* a launch's id is pushed */
+};
+
+/* The difference of the two clocks, from the closest of a few readings. */
+static int64_t clock_offset(const struct profiler *p) {
+    int64_t best = 0;
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        uint64_t before = clock_now_ns(p->clock), theirs = recorder_now(p->recorder), after = clock_now_ns(p->clock);
+        if (after - before >= least) continue;
+        least = after - before;
+        best = (int64_t)theirs - (int64_t)(before + least / 2);
+    }
+    return best;
+}
+
+enum status profiler_open(const struct cupti *library, struct clock *clock, struct profiler **out, struct error *e) {
+    struct profiler *p = mem_alloc(sizeof *p);
+    p->clock = clock;
+    enum status s = recorder_open(library, RECORDER_BY_NODE, &p->recorder, e);
+    if (s == STATUS_OK) *out = p;
+    else mem_free(p);
+    return s;
+}
+
+void profiler_close(struct profiler *p) {
+    if (!p) return;
+    recorder_close(p->recorder);
+    mem_free(p);
+}
+
+enum status profiler_begin(struct profiler *p, struct error *e) {
+    struct activity before;
+    enum status s = recorder_take(p->recorder, &before, e);
+    if (s == STATUS_OK) activity_free(&before);
+    p->offset_ns = clock_offset(p);
+    return s;
+}
+
+/* A launch is the tracer's newest note, counted from 1; an operation is its index, shifted. */
+void profiler_push(struct profiler *p, const struct tracer *t, int op) {
+    if (p) recorder_push(p->recorder, recorder_owner(t->n_notes, (uint32_t)(op + FIRST_OP)));
+}
+
+void profiler_pop(struct profiler *p) {
+    if (p) recorder_pop(p->recorder);
+}
+
+static void end_launch(struct profiler *p) {
+    if (p->is_launched) recorder_pop(p->recorder);
+    p->is_launched = 0;
+}
+
+void profiler_launch(struct profiler *p, const struct tracer *t) {
+    if (!p) return;
+    end_launch(p);
+    recorder_push(p->recorder, recorder_owner(t->n_notes, NO_OP));
+    p->is_launched = 1;
+}
+
+/* ---- calls of operations ---- */
+
+static int by_correlation(const void *a, const void *b) {
+    const struct activity_call *x = a, *y = b;
+    if (x->correlation != y->correlation) return x->correlation < y->correlation ? -1 : 1;
+    return x->start_ns < y->start_ns ? -1 : x->start_ns > y->start_ns;
+}
+
+static const struct activity_call *call_of(const struct activity *a, int64_t correlation) {
+    size_t low = 0, high = a->n_calls;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (a->calls[middle].correlation < correlation) low = middle + 1;
+        else high = middle;
+    }
+    return low < a->n_calls && a->calls[low].correlation == correlation ? &a->calls[low] : NULL;
+}
+
+/* ---- into the tracer ---- */
+
+static uint64_t ours(const struct profiler *p, int64_t ns) { return (uint64_t)(ns - p->offset_ns); }
+
+static void put_op(const struct profiler *p, struct tracer *t, int unit, const struct activity *a, const struct activity_op *op, int is_first) {
+    uint64_t launch = recorder_launch(op->owner);
+    int index = (int)recorder_part(op->owner) - FIRST_OP;
+    const struct launch_note *note = launch >= 1 && launch <= t->n_notes ? &t->notes[launch - 1] : NULL;
+    const struct activity_call *call = call_of(a, op->correlation);
+    struct span *s = tracer_next(t, unit, DEVICE_LANE); /* work of no launch: before the first one */
+    if (!s) return;
+    uint64_t start = ours(p, op->start_ns), end = ours(p, op->end_ns);
+    *s = (struct span){.start_ns = start, .end_ns = end, .released_ns = end, .stream = op->stream, .step = note ? note->site.step : 0, .op = note && index >= 0 ? index : -1,
+                       .subject = -1, .stage = (int16_t)(note ? launch_site_stage(&note->site, index >= 0 ? index : 0) : -1),
+                       .program = (int16_t)(note ? note->program : -1), .kind = note && index >= 0 ? SPAN_RUN : SPAN_COPY, .launches = (uint16_t)is_first};
+    if (!call) return;
+    s->call_start_ns = ours(p, call->start_ns);
+    s->call_end_ns = ours(p, call->end_ns);
+}
+
+static int by_time(const void *a, const void *b) {
+    const struct activity_op *x = a, *y = b;
+    if (x->start_ns != y->start_ns) return x->start_ns < y->start_ns ? -1 : 1;
+    return x->correlation < y->correlation ? -1 : x->correlation > y->correlation;
+}
+
+static void put_waits(const struct profiler *p, struct tracer *t, int unit, const struct activity *a) {
+    for (size_t i = 0; i < a->n_calls; i++) {
+        const struct activity_call *c = &a->calls[i];
+        struct span *s = c->is_blocking ? tracer_next(t, unit, HOST_LANE) : NULL;
+        if (s)
+            *s = (struct span){.start_ns = ours(p, c->start_ns), .end_ns = ours(p, c->end_ns), .released_ns = ours(p, c->end_ns), .op = -1, .subject = -1, .stage = -1,
+                               .program = -1, .kind = SPAN_SYNC};
+    }
+}
+
+/* What keeps the attribution from being whole. */
+static void note_trouble(const struct profiler *p, struct tracer *t, const struct activity *a) {
+    const struct activity_integrity *i = &a->integrity;
+    int64_t step = clock_offset(p) - p->offset_ns;
+    if (i->dropped) snprintf(t->trouble, sizeof t->trouble, "CUPTI lost %lld records", (long long)i->dropped);
+    else if (i->untimed) snprintf(t->trouble, sizeof t->trouble, "%lld pieces of device work have no times", (long long)i->untimed);
+    else if (i->unknown) snprintf(t->trouble, sizeof t->trouble, "%lld records are of kinds that Assay does not know", (long long)i->unknown);
+    else if (llabs(step) > CLOCK_STEP_NS) snprintf(t->trouble, sizeof t->trouble, "the system's clock was set while tracing (by %lld us)", (long long)step / 1000);
+}
+
+enum status profiler_end(struct profiler *p, struct tracer *t, int unit, struct error *e) {
+    struct activity a;
+    end_launch(p);
+    enum status s = recorder_take(p->recorder, &a, e);
+    if (s != STATUS_OK) return s;
+    qsort(a.calls, a.n_calls, sizeof *a.calls, by_correlation);
+    qsort(a.ops, a.n_ops, sizeof *a.ops, by_time);
+    int64_t correlation = -1;
+    for (size_t i = 0; i < a.n_ops; i++) {
+        put_op(p, t, unit, &a, &a.ops[i], a.ops[i].correlation != correlation);
+        correlation = a.ops[i].correlation;
+    }
+    put_waits(p, t, unit, &a);
+    note_trouble(p, t, &a);
+    activity_free(&a);
+    return STATUS_OK;
+}

@@ -1,0 +1,480 @@
+#include "kernels/cuda/recorder.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 4 << 20, POOL = 16, MOST_QUEUED = 4096, DEPTH = 64, NODES_AT_FIRST = 1024 };
+
+/* ---- small tables ---- */
+
+/* Correlation ids count up, so their owners are a list from the first one on. */
+struct owner_list {
+    uint64_t *owners;
+    size_t n, capacity;
+    uint32_t first;
+};
+
+struct node_owner {
+    uint64_t node, owner;          /* node 0: empty */
+};
+struct node_map {
+    struct node_owner *items;      /* open addressing; capacity a power of two */
+    size_t n, capacity;
+};
+
+struct name_of {                   /* CUPTI has one pointer a name */
+    const char *pointer;
+    int32_t name;
+};
+
+struct filled {
+    uint8_t *buffer;
+    size_t valid;
+};
+
+struct recorder {
+    const struct cupti *library;
+    void *subscriber;
+    uint32_t version;
+    pthread_mutex_t lock;          /* of pool, queue, nodes; never held while CUPTI is called */
+    pthread_cond_t changed;
+    uint8_t *pool[POOL];
+    int n_pool;
+    struct filled queue[MOST_QUEUED];
+    size_t head, tail;             /* read, written so far */
+    int n_reading;                 /* buffers being read */
+    int ends, has_reader;
+    pthread_t reader;
+    /* of the reading thread, and of others while nothing is queued */
+    struct activity a;
+    struct owner_list external;
+    struct name_of *names;         /* by pointer; open addressing */
+    size_t n_names, name_capacity;
+    int32_t *call_names[2];        /* of driver, runtime callbacks; −1 not asked yet */
+    uint32_t n_call_names[2];
+    uint64_t *op_nodes;            /* beside a.ops: graph nodes */
+    size_t op_node_capacity;
+    struct node_map nodes;
+    int process;
+};
+
+static struct recorder *the_recorder; /* CUPTI's buffer callbacks carry no pointer of ours */
+static _Thread_local uint64_t owners[DEPTH];
+static _Thread_local int depth;
+
+/* ---- owners of correlations ---- */
+
+static void set_external(struct owner_list *l, uint32_t correlation, uint64_t owner) {
+    enum { EARLIER = 1 << 16 };    /* buffers of several threads do not come in order */
+    if (l->n == 0) l->first = correlation > EARLIER ? correlation - EARLIER : 0;
+    if (correlation < l->first) return; /* older than what is being recorded */
+    size_t at = correlation - l->first;
+    while (at >= l->capacity) {
+        size_t n = l->capacity;
+        LIST_GROW(l->owners, l->capacity, l->capacity);
+        memset(l->owners + n, 0, (l->capacity - n) * sizeof *l->owners);
+    }
+    l->owners[at] = owner;
+    if (at >= l->n) l->n = at + 1;
+}
+
+static uint64_t get_external(const struct owner_list *l, int64_t correlation) {
+    if (correlation < (int64_t)l->first || correlation >= (int64_t)l->first + (int64_t)l->n) return 0;
+    return l->owners[correlation - (int64_t)l->first];
+}
+
+/* ---- owners of graph nodes ---- */
+
+static struct node_owner *node_slot(const struct node_map *m, uint64_t node) {
+    size_t at = (size_t)(node * 0x9e3779b97f4a7c15u >> 20) & (m->capacity - 1);
+    while (m->items[at].node && m->items[at].node != node) at = (at + 1) & (m->capacity - 1);
+    return &m->items[at];
+}
+
+static uint64_t node_owner_of(const struct node_map *m, uint64_t node) { return m->capacity && node ? node_slot(m, node)->owner : 0; }
+
+static void node_set(struct node_map *m, uint64_t node, uint64_t owner) {
+    if (2 * (m->n + 1) > m->capacity) {
+        struct node_map larger = {.capacity = m->capacity ? 2 * m->capacity : NODES_AT_FIRST};
+        larger.items = mem_alloc(larger.capacity * sizeof *larger.items);
+        for (size_t i = 0; i < m->capacity; i++)
+            if (m->items[i].node) *node_slot(&larger, m->items[i].node) = m->items[i];
+        larger.n = m->n;
+        mem_free(m->items);
+        *m = larger;
+    }
+    struct node_owner *slot = node_slot(m, node);
+    m->n += slot->node == 0;
+    *slot = (struct node_owner){node, owner};
+}
+
+void recorder_note_node(struct recorder *r, uint64_t node, uint64_t original, uint64_t owner) {
+    pthread_mutex_lock(&r->lock);
+    uint64_t of_original = original ? node_owner_of(&r->nodes, original) : 0;
+    if (original || owner) node_set(&r->nodes, node, original ? of_original : owner);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void on_resource(void *user, uint32_t domain, uint32_t id, const void *data) {
+    struct recorder *r = user;
+    uint64_t node = 0, original = 0;
+    if (domain != CUPTI_DOMAIN_RESOURCE || (id != CUPTI_NODE_CREATED && id != CUPTI_NODE_CLONED)) return;
+    const struct cupti_graph_data *g = ((const struct cupti_resource_data *)data)->descriptor;
+    if (r->library->GetGraphNodeId(g->node, &node) != CUPTI_OK) return;
+    if (id == CUPTI_NODE_CLONED && r->library->GetGraphNodeId(g->original_node, &original) != CUPTI_OK) return;
+    recorder_note_node(r, node, original, depth > 0 && depth <= DEPTH ? owners[depth - 1] : 0);
+}
+
+/* ---- names ---- */
+
+static int32_t name_of_pointer(struct recorder *r, const char *text) {
+    if (!text) text = "?";
+    if (2 * (r->n_names + 1) > r->name_capacity) {
+        size_t capacity = r->name_capacity ? 2 * r->name_capacity : 256;
+        struct name_of *larger = mem_alloc(capacity * sizeof *larger);
+        for (size_t i = 0; i < r->name_capacity; i++) {
+            if (!r->names[i].pointer) continue;
+            size_t at = ((uintptr_t)r->names[i].pointer >> 3) & (capacity - 1);
+            while (larger[at].pointer) at = (at + 1) & (capacity - 1);
+            larger[at] = r->names[i];
+        }
+        mem_free(r->names);
+        r->names = larger;
+        r->name_capacity = capacity;
+    }
+    size_t at = ((uintptr_t)text >> 3) & (r->name_capacity - 1);
+    while (r->names[at].pointer && r->names[at].pointer != text) at = (at + 1) & (r->name_capacity - 1);
+    if (!r->names[at].pointer) {
+        r->names[at] = (struct name_of){text, activity_name(&r->a, text, strlen(text))};
+        r->n_names++;
+    }
+    return r->names[at].name;
+}
+
+static int32_t name_of_call(struct recorder *r, int is_runtime, uint32_t callback) {
+    enum { MOST_CALLBACKS = 1 << 16 };
+    if (callback >= MOST_CALLBACKS) return activity_name(&r->a, "?", 1);
+    uint32_t *n = &r->n_call_names[is_runtime];
+    if (callback >= *n) {
+        r->call_names[is_runtime] = mem_resize(r->call_names[is_runtime], (callback + 1) * sizeof(int32_t));
+        while (*n <= callback) r->call_names[is_runtime][(*n)++] = -1;
+    }
+    int32_t *name = &r->call_names[is_runtime][callback];
+    if (*name < 0) {
+        const char *text = NULL;
+        int code = r->library->GetCallbackName(is_runtime ? CUPTI_DOMAIN_RUNTIME : CUPTI_DOMAIN_DRIVER, callback, &text);
+        if (code != CUPTI_OK || !text) text = "?";
+        *name = activity_name(&r->a, text, strlen(text));
+    }
+    return *name;
+}
+
+/* ---- records ---- */
+
+struct work_times {
+    uint64_t start, end, node;
+    uint32_t correlation, device, stream;
+};
+
+static struct activity_op *add_op(struct recorder *r, enum activity_kind kind, const struct work_times *w) {
+    if (w->start == 0 || w->end < w->start) {
+        r->a.integrity.untimed++;
+        return NULL;
+    }
+    size_t i = r->a.n_ops;
+    struct activity_op *op = activity_add_op(&r->a);
+    if (r->a.op_capacity > r->op_node_capacity) {
+        r->op_nodes = mem_resize(r->op_nodes, r->a.op_capacity * sizeof *r->op_nodes);
+        r->op_node_capacity = r->a.op_capacity;
+    }
+    r->op_nodes[i] = w->node;
+    op->kind = (uint8_t)kind;
+    op->start_ns = (int64_t)w->start;
+    op->end_ns = (int64_t)w->end;
+    op->correlation = w->correlation;
+    op->device = (int32_t)w->device;
+    op->stream = (int32_t)w->stream;
+    op->process = r->process;
+    op->is_in_graph = w->node != 0;
+    return op;
+}
+
+static void read_kernel(struct recorder *r, const struct cupti_kernel_record *k) {
+    struct activity_op *op = add_op(r, ACTIVITY_KERNEL, &(struct work_times){k->start, k->end, k->node, k->correlation, k->device, k->stream});
+    if (op) op->name = name_of_pointer(r, k->name);
+}
+
+static void read_copy(struct recorder *r, const struct cupti_copy_record *c) {
+    static const char *const names[] = {"copy", "copy host to device", "copy device to host", "copy host to array", "copy array to host", "copy array to array",
+                                        "copy array to device", "copy device to array", "copy on device", "copy on host", "copy peer to peer"};
+    struct activity_op *op = add_op(r, ACTIVITY_COPY, &(struct work_times){c->start, c->end, c->node, c->correlation, c->device, c->stream});
+    if (!op) return;
+    op->name = name_of_pointer(r, names[c->copy_kind < sizeof names / sizeof *names ? c->copy_kind : 0]);
+    op->bytes = (int64_t)c->bytes;
+}
+
+static void read_set(struct recorder *r, const struct cupti_set_record *s) {
+    struct activity_op *op = add_op(r, ACTIVITY_SET, &(struct work_times){s->start, s->end, s->node, s->correlation, s->device, s->stream});
+    if (!op) return;
+    op->name = name_of_pointer(r, "set");
+    op->bytes = (int64_t)s->bytes;
+}
+
+static void read_graph(struct recorder *r, const struct cupti_graph_record *g) {
+    struct activity_op *op = add_op(r, ACTIVITY_KERNEL, &(struct work_times){g->start, g->end, 0, g->correlation, g->device, g->stream});
+    if (!op) return;
+    op->name = name_of_pointer(r, "graph");
+    op->is_in_graph = 1;
+}
+
+static void read_call(struct recorder *r, const struct cupti_call_record *c) {
+    int32_t name = name_of_call(r, c->kind == CUPTI_RUNTIME, c->callback);
+    struct activity_call *call = activity_add_call(&r->a);
+    call->start_ns = (int64_t)c->start;
+    call->end_ns = (int64_t)c->end;
+    call->correlation = c->correlation;
+    call->process = r->process;
+    call->thread = (int32_t)c->thread;
+    call->name = name;
+    call->is_blocking = (uint8_t)activity_is_blocking(r->a.names[name]);
+    call->is_graph_launch = strstr(r->a.names[name], "GraphLaunch") != NULL;
+}
+
+static void read_record(struct recorder *r, const struct cupti_record *record) {
+    const void *p = record;
+    switch (record->kind) {
+    case CUPTI_KERNEL: case CUPTI_CONCURRENT_KERNEL: read_kernel(r, p); break;
+    case CUPTI_COPY: read_copy(r, p); break;
+    case CUPTI_SET: read_set(r, p); break;
+    case CUPTI_GRAPH: read_graph(r, p); break;
+    case CUPTI_RUNTIME: case CUPTI_DRIVER: read_call(r, p); break;
+    case CUPTI_EXTERNAL: {
+        const struct cupti_external_record *x = p;
+        if (x->external_kind == CUPTI_EXTERNAL_CUSTOM0) set_external(&r->external, x->correlation, x->id);
+        break;
+    }
+    case CUPTI_OVERHEAD: case CUPTI_SYNCHRONIZATION: break;
+    default: r->a.integrity.unknown++;
+    }
+}
+
+void recorder_read(struct recorder *r, uint8_t *buffer, size_t valid) {
+    struct cupti_record *record = NULL;
+    size_t dropped = 0;
+    int code;
+    while ((code = r->library->ActivityGetNextRecord(buffer, valid, &record)) == CUPTI_OK) read_record(r, record);
+    if (code != CUPTI_END) r->a.integrity.unknown++;
+    if (r->library->ActivityGetNumDroppedRecords(NULL, 0, &dropped) == CUPTI_OK) r->a.integrity.dropped += (int64_t)dropped;
+}
+
+/* ---- buffers ---- */
+
+static void buffer_wanted(uint8_t **buffer, size_t *bytes, size_t *most_records) {
+    struct recorder *r = the_recorder;
+    *buffer = NULL;
+    *most_records = 0;
+    if (r) {
+        pthread_mutex_lock(&r->lock);
+        if (r->n_pool) *buffer = r->pool[--r->n_pool];
+        pthread_mutex_unlock(&r->lock);
+    }
+    if (!*buffer) *buffer = aligned_alloc(8, BUFFER_BYTES); /* refusing one crashes some versions */
+    *bytes = *buffer ? BUFFER_BYTES : 0;
+}
+
+static void give_back(struct recorder *r, uint8_t *buffer) {
+    pthread_mutex_lock(&r->lock);
+    if (r->n_pool < POOL) {
+        r->pool[r->n_pool++] = buffer;
+        buffer = NULL;
+    }
+    pthread_mutex_unlock(&r->lock);
+    free(buffer);
+}
+
+static void buffer_filled(void *context, uint32_t stream, uint8_t *buffer, size_t bytes, size_t valid) {
+    struct recorder *r = the_recorder;
+    (void)context, (void)stream, (void)bytes;
+    if (!r || valid == 0) {
+        if (r) give_back(r, buffer);
+        else free(buffer);
+        return;
+    }
+    pthread_mutex_lock(&r->lock);
+    while (r->tail - r->head == MOST_QUEUED) pthread_cond_wait(&r->changed, &r->lock);
+    r->queue[r->tail++ % MOST_QUEUED] = (struct filled){buffer, valid};
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void *reader_main(void *arg) {
+    struct recorder *r = arg;
+    pthread_mutex_lock(&r->lock);
+    while (!r->ends || r->head != r->tail) {
+        if (r->head == r->tail) {
+            pthread_cond_wait(&r->changed, &r->lock);
+            continue;
+        }
+        struct filled f = r->queue[r->head++ % MOST_QUEUED];
+        r->n_reading = 1;
+        pthread_mutex_unlock(&r->lock);
+        recorder_read(r, f.buffer, f.valid);
+        memset(f.buffer, 0, f.valid); /* CUPTI is told that buffers come zeroed */
+        give_back(r, f.buffer);
+        pthread_mutex_lock(&r->lock);
+        r->n_reading = 0;
+        pthread_cond_broadcast(&r->changed);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+static void wait_for_reader(struct recorder *r) {
+    pthread_mutex_lock(&r->lock);
+    while (r->head != r->tail || r->n_reading) pthread_cond_wait(&r->changed, &r->lock);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- opening ---- */
+
+static enum status cupti_error(const struct recorder *r, int code, const char *doing, struct error *e) {
+    const char *text = "?";
+    r->library->GetResultString(code, &text);
+    if (code == CUPTI_OTHER_SUBSCRIBER)
+        return error_set(e, STATUS_UNSUPPORTED, "another profiler is attached to this process (%s): run it without nsys, ncu, cuda-gdb, compute-sanitizer or a framework's profiler", text);
+    if (code == CUPTI_NO_PRIVILEGES)
+        return error_set(e, STATUS_UNSUPPORTED, "the driver does not let this user profile (%s): ask for NVreg_RestrictProfilingToAdminUsers=0, or run as root", text);
+    return error_set(e, STATUS_BACKEND, "CUPTI: %s: %s", doing, text);
+}
+
+static int enable_all(const struct recorder *r, enum recorder_graphs graphs) {
+    static const uint32_t kinds[] = {CUPTI_EXTERNAL, CUPTI_RUNTIME, CUPTI_DRIVER, CUPTI_COPY, CUPTI_SET, CUPTI_CONCURRENT_KERNEL};
+    const struct cupti *l = r->library;
+    int code = CUPTI_OK;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && code == CUPTI_OK; i++) code = l->ActivityEnable(kinds[i]);
+    if (code != CUPTI_OK) return code;
+    if (graphs == RECORDER_BY_GRAPH) return l->ActivityEnable(CUPTI_GRAPH);
+    code = l->EnableCallback(1, r->subscriber, CUPTI_DOMAIN_RESOURCE, CUPTI_NODE_CREATED);
+    return code == CUPTI_OK ? l->EnableCallback(1, r->subscriber, CUPTI_DOMAIN_RESOURCE, CUPTI_NODE_CLONED) : code;
+}
+
+static struct recorder *recorder_make(const struct cupti *library) {
+    struct recorder *r = mem_alloc(sizeof *r);
+    r->library = library;
+    r->process = (int)getpid();
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->changed, NULL);
+    return r;
+}
+
+struct recorder *recorder_for_replay(const struct cupti *library) { return recorder_make(library); }
+
+enum status recorder_open(const struct cupti *library, enum recorder_graphs graphs, struct recorder **out, struct error *e) {
+    struct recorder *r = recorder_make(library);
+    uint8_t yes = 1;
+    size_t one = 1;
+    if (the_recorder) return recorder_close(r), error_set(e, STATUS_INTERNAL, "a second recorder in one process");
+    int code = library->Subscribe(&r->subscriber, on_resource, r);
+    if (code != CUPTI_OK) {
+        enum status s = cupti_error(r, code, "subscribing", e);
+        r->subscriber = NULL;
+        recorder_close(r);
+        return s;
+    }
+    the_recorder = r;
+    library->GetVersion(&r->version);
+    library->ActivitySetAttribute(CUPTI_ATTRIBUTE_ZEROED, &one, &yes); /* a speed-up; older versions do not know it */
+    while (r->n_pool < POOL) {
+        r->pool[r->n_pool] = aligned_alloc(8, BUFFER_BYTES);
+        memset(r->pool[r->n_pool++], 0, BUFFER_BYTES);
+    }
+    r->has_reader = pthread_create(&r->reader, NULL, reader_main, r) == 0;
+    enum status s = r->has_reader ? STATUS_OK : error_set(e, STATUS_BACKEND, "the system refuses a thread for reading records");
+    code = s == STATUS_OK ? library->ActivityRegisterCallbacks(buffer_wanted, buffer_filled) : CUPTI_OK;
+    if (code == CUPTI_OK && s == STATUS_OK) code = enable_all(r, graphs);
+    if (code != CUPTI_OK) s = cupti_error(r, code, "enabling activities", e);
+    if (s != STATUS_OK) recorder_close(r);
+    else *out = r;
+    return s;
+}
+
+void recorder_close(struct recorder *r) {
+    if (!r) return;
+    if (r->subscriber) r->library->Unsubscribe(r->subscriber);
+    if (r->has_reader) {
+        pthread_mutex_lock(&r->lock);
+        r->ends = 1;
+        pthread_cond_broadcast(&r->changed);
+        pthread_mutex_unlock(&r->lock);
+        pthread_join(r->reader, NULL);
+    }
+    if (the_recorder == r) the_recorder = NULL;
+    while (r->n_pool) free(r->pool[--r->n_pool]);
+    activity_free(&r->a);
+    mem_free(r->external.owners);
+    mem_free(r->names);
+    mem_free(r->call_names[0]);
+    mem_free(r->call_names[1]);
+    mem_free(r->op_nodes);
+    mem_free(r->nodes.items);
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->changed);
+    mem_free(r);
+}
+
+uint32_t recorder_version(const struct recorder *r) { return r->version; }
+
+uint64_t recorder_now(const struct recorder *r) {
+    uint64_t ns = 0;
+    r->library->GetTimestamp(&ns);
+    return ns;
+}
+
+/* ---- while recording ---- */
+
+void recorder_push(struct recorder *r, uint64_t owner) {
+    if (depth < DEPTH) owners[depth] = owner;
+    depth++;
+    r->library->ActivityPushExternalCorrelationId(CUPTI_EXTERNAL_CUSTOM0, owner);
+}
+
+void recorder_pop(struct recorder *r) {
+    if (depth == 0) return;
+    depth--;
+    r->library->ActivityPopExternalCorrelationId(CUPTI_EXTERNAL_CUSTOM0, NULL);
+}
+
+/* ---- the end ---- */
+
+static void set_owners(struct recorder *r) {
+    for (size_t i = 0; i < r->a.n_ops; i++) {
+        struct activity_op *op = &r->a.ops[i];
+        uint64_t launch = get_external(&r->external, op->correlation), captured = node_owner_of(&r->nodes, r->op_nodes[i]);
+        op->owner = captured ? recorder_owner(recorder_launch(launch), recorder_part(captured)) : launch;
+    }
+}
+
+/* Names' indices belong to the list of names that is handed over. */
+static void forget_names(struct recorder *r) {
+    memset(r->names, 0, r->name_capacity * sizeof *r->names);
+    r->n_names = 0;
+    for (int k = 0; k < 2; k++)
+        for (uint32_t i = 0; i < r->n_call_names[k]; i++) r->call_names[k][i] = -1;
+}
+
+enum status recorder_take(struct recorder *r, struct activity *out, struct error *e) {
+    if (r->subscriber) {
+        int code = r->library->ActivityFlushAll(CUPTI_FLUSH_FORCED);
+        if (code != CUPTI_OK) return cupti_error(r, code, "flushing records", e);
+        wait_for_reader(r);
+    }
+    set_owners(r);
+    *out = r->a;
+    r->a = (struct activity){0};
+    r->external.n = 0;
+    if (r->external.capacity) memset(r->external.owners, 0, r->external.capacity * sizeof *r->external.owners);
+    if (r->name_capacity) forget_names(r);
+    return STATUS_OK;
+}
