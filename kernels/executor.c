@@ -239,7 +239,7 @@ static enum status run_copy(struct executor *x, struct executor_program *q, cons
     struct span *span = s == STATUS_OK && t ? tracer_next(t, 0, 0) : NULL;
     uint64_t end = clock_now_ns(x->clock);
     if (span)
-        *span = (struct span){.start_ns = start, .end_ns = end, .released_ns = end, .step = t->site.step, .op = step->op,
+        *span = (struct span){.start_ns = start, .end_ns = end, .released_ns = end, .note = tracer_note_now(t), .step = t->site.step, .op = step->op,
             .subject = -1, .stage = (int16_t)launch_site_stage(&t->site, step->op), .program = (int16_t)t->program, .kind = SPAN_COPY, .launches = 1};
     return s;
 }

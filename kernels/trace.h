@@ -24,6 +24,7 @@ struct span {
     uint64_t start_ns, end_ns, released_ns;
     uint64_t call_start_ns, call_end_ns; /* on a device: of the host's call that launched it; 0, 0: not known */
     int32_t stream;     /* on a device */
+    int32_t note;       /* index of the launch's note */
     int32_t step;       /* of the generator; 0 outside */
     int32_t op;         /* RUN: index in the program; WAIT on residency: the op that waits */
     int32_t subject;    /* WAIT: weight group; else -1 */
@@ -85,6 +86,9 @@ static inline struct span *tracer_next(struct tracer *t, int unit, int lane) {
     }
     return &l->spans[l->count++];
 }
+
+/* The launch under way. */
+static inline int32_t tracer_note_now(const struct tracer *t) { return (int32_t)t->n_notes - 1; }
 
 static inline void tracer_note(struct tracer *t, const struct launch_note *note) {
     if (t->n_notes < t->note_capacity) t->notes[t->n_notes++] = *note;

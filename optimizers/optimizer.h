@@ -39,10 +39,11 @@ struct rewrite {
     char reason[256];                  /* of the first refusal */
 };
 
-/* Asked before an op enters a program: can the device run it? */
+/* What the device can do: asked before an op enters a program, or launches are captured. */
 struct rewrite_context {
     enum status (*supports)(void *self, const struct program *p, const struct op *op, struct error *e);
     void *self;
+    int can_capture;
 };
 
 /* Executed operations, from spans of the traced pass: one row an op of a program. */
@@ -54,7 +55,7 @@ struct executed_op {
 struct executed {
     const struct executed_op *ops;
     int n_ops;
-    int64_t launches, steps;           /* device launches; generator steps */
+    int64_t launches, runs;            /* launches on the device; runs of whole programs */
     int is_complete;                   /* 0: spans were dropped */
 };
 
@@ -76,7 +77,7 @@ struct optimizer {
     void (*receipt)(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out);
 };
 
-#define OPTIMIZER_LIST(X) X(attention) X(fusion)
+#define OPTIMIZER_LIST(X) X(attention) X(fusion) X(graph)
 #define X(name) extern const struct optimizer optimizer_##name;
 OPTIMIZER_LIST(X)
 #undef X

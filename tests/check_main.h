@@ -11,19 +11,32 @@
  * else. */
 #define _mark_point(file, line) ((void)0)
 
+static inline int check_run(const char *name, const TTest *const *list, size_t n) {
+    Suite *suite = suite_create(name);
+    TCase *tests = tcase_create(name);
+    tcase_set_timeout(tests, 0);
+    for (size_t i = 0; i < n; i++) tcase_add_test(tests, list[i]);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 #define TEST_MAIN(name, ...) \
     int main(void) { \
-        Suite *suite = suite_create(name); \
-        TCase *tests = tcase_create(name); \
-        const TTest *list[] = {__VA_ARGS__}; \
-        tcase_set_timeout(tests, 0); \
-        for (size_t i = 0; i < sizeof list / sizeof *list; i++) tcase_add_test(tests, list[i]); \
-        suite_add_tcase(suite, tests); \
-        SRunner *runner = srunner_create(suite); \
-        srunner_run_all(runner, CK_NORMAL); \
-        int failed = srunner_ntests_failed(runner); \
-        srunner_free(runner); \
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS; \
+        const TTest *const list[] = {__VA_ARGS__}; \
+        return check_run(name, list, sizeof list / sizeof *list); \
+    }
+
+/* `why_not()`: NULL where the tests can run here, else the reason for skipping them. */
+#define TEST_MAIN_UNLESS(why_not, name, ...) \
+    int main(void) { \
+        const TTest *const list[] = {__VA_ARGS__}; \
+        const char *reason = why_not(); \
+        if (reason) return printf("skipped: %s\n", reason), 77; \
+        return check_run(name, list, sizeof list / sizeof *list); \
     }
 
 /* ck_assert_msg for inner loops: Check writes to a pipe at each assertion, this only at a failure. */

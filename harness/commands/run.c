@@ -43,9 +43,9 @@ static void print_plan(const struct plan *p) {
     printf("at most about %.0f minutes (budget %.0f s a cell; narrow intervals end earlier)\n", seconds / 60, p->budget_s);
 }
 
-static int all_simulated(const struct plan *p) {
+static int all_timeless(const struct plan *p) {
     for (int i = 0; i < p->n_cells; i++)
-        if (!backend_find(p->cells[i].spec.backend)->is_simulated) return 0;
+        if (!backend_find(p->cells[i].spec.backend)->is_timeless) return 0;
     return 1;
 }
 
@@ -58,7 +58,7 @@ static enum status measure(struct plan *p, const struct options *o, struct id *i
     if (st != STATUS_OK) return st;
     environment_collect(&facts);
     struct measure_options options = {.resumes = option_flag(o, OPT_RESUME), .machine = facts.machine, .environment = facts.environment};
-    if (!all_simulated(p)) {
+    if (!all_timeless(p)) {
         st = find_ceilings(s, &options.machine, &a, &ceilings, e);
         options.ceilings = &ceilings;
     }

@@ -97,7 +97,8 @@ enum status engine_open(struct engine *g, const struct spec *spec, struct llm_mo
     enum status s = llm_pipeline(m, spec->dtype, &o->limits, &g->pipeline, e);
     for (int i = 0; i < g->pipeline.n_programs && o->keep; i++) o->keep(&g->pipeline.programs[i]);
     if (s == STATUS_OK) s = open_device(g, e);
-    struct rewrite_context context = {device_supports, g->device};
+    struct rewrite_context context = {.supports = device_supports, .self = g->device};
+    if (s == STATUS_OK) context.can_capture = device_backend(g->device)->capture != NULL;
     if (s == STATUS_OK) s = optimizers_apply(&g->pipeline, spec->uses, spec->n_uses, &context, g->rewrites, e);
     if (s == STATUS_OK) s = check_memory(g, o->roles, e);
     int64_t rows = o->limits.prefill_rows > o->limits.forced_rows ? o->limits.prefill_rows : o->limits.forced_rows;

@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include "harness/attribution/account.h"
 #include "harness/ceilings/ceilings.h"
 
 const char *ledger_category_name(int i) {
-    static const char *const idle[] = {"idle:imbalance", "idle:serial", "idle:dispatch", "idle:residency"};
+    static const char *const idle[] = {"idle:imbalance", "idle:serial", "idle:dispatch", "idle:residency",
+                                       "idle:sync", "idle:host", "idle:call", "idle:queued", "idle:unknown"};
     return i < CATEGORY_COUNT ? category_name((enum category)i) : idle[i - CATEGORY_COUNT];
 }
 
@@ -18,19 +20,10 @@ struct closing {
     struct ledger *out;
     int *first_op[EXECUTOR_MAX_PROGRAMS];   /* index in out->ops of each op of unit 0's program */
     double step_weight_bytes[EXECUTOR_MAX_PROGRAMS];
-    size_t note;                            /* the last one used: spans come in order */
 };
 
-static const struct launch_note *find_note(struct closing *c, const struct span *s) {
-    const struct tracer *t = c->t;
-    for (size_t k = 0; k < t->n_notes; k++) {
-        size_t i = (c->note + k) % t->n_notes;
-        if (t->notes[i].program == s->program && t->notes[i].site.step == s->step) {
-            c->note = i;
-            return &t->notes[i];
-        }
-    }
-    return NULL;
+static const struct launch_note *note_of(const struct closing *c, const struct span *s) {
+    return s->note >= 0 && (size_t)s->note < c->t->n_notes ? &c->t->notes[s->note] : NULL;
 }
 
 static double weight_bytes(const struct program *p, const struct op *op) {
@@ -70,10 +63,33 @@ static struct ledger_op *op_row(struct closing *c, const struct span *s, int uni
     for (int i = 0; unit > 0 && i < out->n_ops; i++)
         if (out->ops[i].op == op) return &out->ops[i];
     struct ledger_op *row = &out->ops[out->n_ops];
-    *row = (struct ledger_op){.program = executor_span_program(&c->s->executor, s, unit), .op = op, .stage = s->stage};
+    *row = (struct ledger_op){.program = executor_span_program(&c->s->executor, s, unit), .op = op, .stage = s->stage, .last_note = -1};
     if (unit == 0 && c->first_op[s->program]) c->first_op[s->program][s->op] = out->n_ops;
     out->n_ops++;
     return row;
+}
+
+/* What an operation had to do, once a launch. */
+static void add_work(struct closing *c, struct ledger_cell *to, struct ledger_op *row, const struct span *s) {
+    const struct launch_note *note = note_of(c, s);
+    if (row->last_note == s->note && row->calls > 0) return;
+    row->last_note = s->note;
+    row->calls++;
+    if (!note) return;
+    struct work w = op_work(row->program, row->op, note->symbols, &note->site.facts);
+    double touched = c->step_weight_bytes[s->program], least = least_time_ns(c, row->program, row->op, touched, &w);
+    to->flop += w.flop;
+    to->bytes += w.bytes;
+    to->least_ns += least;
+    to->surely_ns += least_time_ns(c, row->program, row->op, touched / 4, &w);
+    row->flop += w.flop;
+    row->bytes += w.bytes;
+    row->least_ns += least;
+}
+
+static void add_launches(struct closing *c, struct ledger_cell *to, const struct span *s) {
+    to->launches += s->launches;
+    c->out->launches += s->launches;
 }
 
 static void add_run(struct closing *c, struct ledger_unit *u, int unit, int lane, double share, const struct span *s) {
@@ -85,21 +101,8 @@ static void add_run(struct closing *c, struct ledger_unit *u, int unit, int lane
     row->ns += ns;
     cell(u, s->stage, CATEGORY_COUNT + (s->is_serial ? IDLE_SERIAL : IDLE_IMBALANCE))->ns += (double)(s->released_ns - s->end_ns) * share;
     if (lane > 0) return;
-    row->calls++;
-    to->launches += s->launches;
-    c->out->launches += s->launches;
-    if (s->step > c->out->steps) c->out->steps = s->step;
-    const struct launch_note *note = find_note(c, s);
-    if (!note) return;
-    struct work w = op_work(row->program, row->op, note->symbols, &note->site.facts);
-    double touched = c->step_weight_bytes[s->program], least = least_time_ns(c, row->program, row->op, touched, &w);
-    to->flop += w.flop;
-    to->bytes += w.bytes;
-    to->least_ns += least;
-    to->surely_ns += least_time_ns(c, row->program, row->op, touched / 4, &w);
-    row->flop += w.flop;
-    row->bytes += w.bytes;
-    row->least_ns += least;
+    add_work(c, to, row, s);
+    add_launches(c, to, s);
 }
 
 static int is_same_launch(const struct span *a, const struct span *b) {
@@ -147,6 +150,94 @@ static void add_lane(struct closing *c, struct ledger_unit *u, int unit, int lan
     c->out->dropped += l->dropped;
 }
 
+/* ---- a device ---- */
+
+struct device_walk {
+    struct closing *c;
+    struct ledger_unit *u;
+    const struct lane *work, *host;
+    struct account_waits waits;
+    size_t host_at;                         /* host spans that end before the walk's time are behind */
+};
+
+/* The line of a span on the device. */
+static struct ledger_cell *device_cell(const struct device_walk *w, const struct span *s) {
+    const struct op *op = s->kind == SPAN_RUN ? executor_span_op(&w->c->s->executor, s, 0) : NULL;
+    return cell(w->u, s->stage, op ? (int)op->category : CATEGORY_COPY);
+}
+
+static void device_busy(void *self, const struct account_work *work, int64_t start_ns, int64_t end_ns) {
+    const struct device_walk *w = self;
+    device_cell(w, &w->work->spans[work->owner])->ns += (double)(end_ns - start_ns);
+}
+
+static void add_pieces(const struct device_walk *w, const struct account_work *ended_by, int64_t start_ns, int64_t end_ns) {
+    int64_t pieces[PIECE_COUNT];
+    if (end_ns <= start_ns) return;
+    account_cut(&w->waits, ended_by, start_ns, end_ns, pieces);
+    for (int i = 0; i < PIECE_COUNT; i++) cell(w->u, w->work->spans[ended_by->owner].stage, CATEGORY_COUNT + IDLE_SYNC + i)->ns += (double)pieces[i];
+}
+
+static int is_host_stage(const struct device_walk *w, const struct span *s) {
+    return s->kind == SPAN_HOST && s->stage >= 0 && w->c->s->pipeline->stages[s->stage].kind == STAGE_HOST;
+}
+
+/* Declared host stages first; what they leave is idle. */
+static void device_gap(void *self, const struct account_work *ended_by, int64_t start_ns, int64_t end_ns) {
+    struct device_walk *w = self;
+    while (w->host_at < w->host->count && (int64_t)w->host->spans[w->host_at].end_ns <= start_ns) w->host_at++;
+    for (size_t i = w->host_at; i < w->host->count && (int64_t)w->host->spans[i].start_ns < end_ns; i++) {
+        const struct span *s = &w->host->spans[i];
+        if (!is_host_stage(w, s)) continue;
+        int64_t from = (int64_t)s->start_ns > start_ns ? (int64_t)s->start_ns : start_ns, to = (int64_t)s->end_ns < end_ns ? (int64_t)s->end_ns : end_ns;
+        if (to <= from) continue;
+        add_pieces(w, ended_by, start_ns, from);
+        cell(w->u, s->stage, CATEGORY_HOST)->ns += (double)(to - from);
+        start_ns = to;
+    }
+    add_pieces(w, ended_by, start_ns, end_ns);
+}
+
+static void add_device_ops(struct closing *c, struct ledger_unit *u, int unit, const struct lane *l) {
+    struct device_walk w = {.c = c, .u = u, .work = l};
+    for (size_t i = 0; i < l->count; i++) {
+        const struct span *s = &l->spans[i];
+        struct ledger_op *row = s->kind == SPAN_RUN ? op_row(c, s, unit) : NULL;
+        add_launches(c, device_cell(&w, s), s);
+        if (!row) continue;
+        row->ns += (double)(s->end_ns - s->start_ns);
+        add_work(c, device_cell(&w, s), row, s);
+    }
+}
+
+static struct account_work work_of(const struct span *s, size_t owner) {
+    return (struct account_work){.start_ns = (int64_t)s->start_ns, .end_ns = (int64_t)s->end_ns, .call_start_ns = (int64_t)s->call_start_ns, .call_end_ns = (int64_t)s->call_end_ns,
+                                 .has_call = s->call_end_ns > 0, .stream = s->stream, .owner = (int32_t)owner};
+}
+
+static void add_device(struct closing *c, struct ledger_unit *u, int unit) {
+    const struct lane *work = &c->t->lanes[unit][DEVICE_LANE], *host = &c->t->lanes[unit][HOST_LANE];
+    struct account_work *list = mem_alloc((work->count + 1) * sizeof *list);
+    struct account_wait *waits = mem_alloc((host->count + 1) * sizeof *waits);
+    size_t n_waits = 0;
+    for (size_t i = 0; i < host->count; i++)
+        if (host->spans[i].kind == SPAN_SYNC) waits[n_waits++] = (struct account_wait){(int64_t)host->spans[i].start_ns, (int64_t)host->spans[i].end_ns, 0};
+    for (size_t i = 0; i < work->count; i++) list[i] = work_of(&work->spans[i], i);
+    account_sort(list, work->count);
+    account_waits_settle(waits, n_waits);
+    struct device_walk w = {.c = c, .u = u, .work = work, .host = host, .waits = {waits, n_waits}};
+    struct account_walk walk;
+    account_begin_at(&walk, &(struct account_sink){&w, device_busy, device_gap}, (int64_t)c->t->start_ns);
+    for (size_t i = 0; i < work->count; i++) account_add(&walk, &list[i]);
+    if (work->count) account_end_at(&walk, (int64_t)c->t->end_ns);
+    add_device_ops(c, u, unit, work);
+    c->out->dropped += work->dropped + host->dropped;
+    mem_free(list);
+    mem_free(waits);
+}
+
+/* ---- everything ---- */
+
 static void prepare_programs(struct closing *c) {
     const struct executor *x = &c->s->executor;
     size_t n_ops = 0;
@@ -163,13 +254,15 @@ static void prepare_programs(struct closing *c) {
 }
 
 void ledger_close(const struct tracer *t, const struct session *s, const struct ledger_ceilings *ceilings, struct ledger *out) {
-    *out = (struct ledger){.n_units = t->n_units};
+    *out = (struct ledger){.n_units = t->n_units, .runs = (int64_t)t->n_notes};
+    memcpy(out->trouble, t->trouble, sizeof out->trouble);
     struct closing c = {.t = t, .s = s, .ceilings = ceilings, .out = out};
     prepare_programs(&c);
     for (int unit = 0; unit < t->n_units; unit++) {
         struct ledger_unit *u = &out->units[unit];
         u->wall_ns = u->residual_ns = (double)(t->end_ns - t->start_ns);
-        for (int lane = 0; lane < t->n_lanes[unit]; lane++) add_lane(&c, u, unit, lane, 1.0 / t->n_lanes[unit]);
+        if (t->is_device[unit]) add_device(&c, u, unit);
+        for (int lane = 0; lane < t->n_lanes[unit] && !t->is_device[unit]; lane++) add_lane(&c, u, unit, lane, 1.0 / t->n_lanes[unit]);
         for (int stage = 0; stage < PIPELINE_MAX_STAGES; stage++)
             for (int k = 0; k < LEDGER_CATEGORIES; k++) u->residual_ns -= u->cells[stage][k].ns;
     }
@@ -180,5 +273,5 @@ void ledger_free(struct ledger *l) { arena_free(&l->arena); }
 void ledger_executed(const struct ledger *l, struct arena *a, struct executed *out) {
     struct executed_op *ops = arena_alloc(a, (size_t)(l->n_ops + 1) * sizeof *ops);
     for (int i = 0; i < l->n_ops; i++) ops[i] = (struct executed_op){l->ops[i].program, l->ops[i].op, l->ops[i].calls};
-    *out = (struct executed){.ops = ops, .n_ops = l->n_ops, .launches = l->launches, .steps = l->steps, .is_complete = l->dropped == 0};
+    *out = (struct executed){.ops = ops, .n_ops = l->n_ops, .launches = l->launches, .runs = l->runs, .is_complete = l->dropped == 0 && !l->trouble[0]};
 }

@@ -1,11 +1,21 @@
 /* ledger.h: from spans to a table that adds up. For each unit: wall = Σ lines + idle pieces + residual.
  *
- * A unit with T lanes (a thread team) counts a lane's time as 1/T. Idle pieces come from recorded moments:
+ * A thread team of T lanes counts a lane's time as 1/T. Idle pieces come from recorded moments:
  *   idle:imbalance  from a member's own end of an operation to its release by the barrier
  *   idle:serial     the same while one member alone works, or while the host stage runs on member 0
  *   idle:dispatch   from the release of one operation to the start of the next of the same launch
  *   idle:residency  waits for weights
- * What no record explains is the residual. Shares of the ceiling: an operation cannot take less time than
+ * What no record explains is the residual.
+ *
+ * A device's busy time is the union over its streams, each instant that of the operation that started first; else a
+ * host stage that runs then has the time; else an idle piece, cut by the call of the operation that ends it, after the
+ * rules of attribution/account.h (the stage is that operation's):
+ *   idle:host, idle:call    launch-bound: the host was late, or inside the call
+ *   idle:queued             a dependency, or the device's latency
+ *   idle:sync               the host waited for the device
+ *   idle:unknown            the call was not recorded
+ *
+ * Shares of the ceiling: an operation cannot take less time than
  * max(flop ÷ rate, weight bytes ÷ read bandwidth at what a whole step touches + other bytes ÷ bandwidth at the
  * operation's own size); a line's share is Σ of these ÷ its time. */
 #ifndef ASSAY_HARNESS_MEASURE_LEDGER_H
@@ -15,7 +25,11 @@
 
 struct ceiling_list;
 
-enum idle { IDLE_IMBALANCE, IDLE_SERIAL, IDLE_DISPATCH, IDLE_RESIDENCY, IDLE_COUNT };
+enum idle {
+    IDLE_IMBALANCE, IDLE_SERIAL, IDLE_DISPATCH, IDLE_RESIDENCY,
+    IDLE_SYNC, IDLE_HOST, IDLE_CALL, IDLE_QUEUED, IDLE_UNKNOWN, /* as enum account_piece */
+    IDLE_COUNT
+};
 enum { LEDGER_CATEGORIES = CATEGORY_COUNT + IDLE_COUNT };
 
 struct ledger_cell {
@@ -32,6 +46,7 @@ struct ledger_op {             /* one row an (op of a program): for receipts and
     const struct op *op;
     int stage;
     int64_t calls;
+    int32_t last_note;         /* the launch that it was last seen in */
     double ns, flop, bytes, least_ns;
 };
 
@@ -45,8 +60,9 @@ struct ledger {
     struct ledger_unit units[TRACE_MAX_UNITS];
     struct ledger_op *ops;
     int n_ops;
-    int64_t launches, steps;
+    int64_t launches, runs;    /* on devices; of whole programs */
     uint64_t dropped;
+    char trouble[160];         /* why it is not whole, besides dropped spans; "" where it is */
     struct arena arena;
 };
 

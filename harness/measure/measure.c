@@ -434,7 +434,7 @@ enum status measure_plan(struct plan *p, struct store *s, const struct measure_o
     struct arena a = {0};
     const struct spec *first = &p->cells[0].spec;
     *out = (struct id){{0}};
-    m.limits = (struct ledger_ceilings){.list = backend_find(first->backend)->is_simulated ? NULL : o->ceilings,
+    m.limits = (struct ledger_ceilings){.list = backend_find(first->backend)->is_timeless ? NULL : o->ceilings,
         .threads = first->threads ? first->threads : (int)1 << 16, .matrix_unit = matrix_unit(first->dtype)};
     for (int i = 0; i < p->n_cells; i++) m.cells[i].cell = &p->cells[i];
     worker_catch_signals();

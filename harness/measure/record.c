@@ -38,9 +38,8 @@ static enum status record_ledger(struct store *s, int64_t process, int index, co
             .flop = real(line, "flop"), .bytes = real(line, "bytes"), .ceiling_share = real(line, "ceiling_share"),
             .ceiling = isnan(real(line, "ceiling_share")) ? NULL : "read or matrix, per operation", .launches = whole(line, "launches")};
     }
-    int64_t dropped = whole(ledger, "dropped");
-    struct ledger_record r = {.wall_ns = real(ledger, "wall_ns"), .lines = l, .n_lines = (int)n, .is_complete = dropped == 0,
-                              .reason = dropped ? "spans were dropped: the trace was longer than its lists" : NULL};
+    const char *trouble = whole(ledger, "dropped") ? "spans were dropped: the trace was longer than its lists" : text(ledger, "trouble");
+    struct ledger_record r = {.wall_ns = real(ledger, "wall_ns"), .lines = l, .n_lines = (int)n, .is_complete = !trouble || !*trouble, .reason = trouble && *trouble ? trouble : NULL};
     enum status st = store_ledger(s, process, index, &r, e);
     mem_free(l);
     return st;

@@ -146,15 +146,26 @@ static void open_tracer(struct sampler *s) {
     size_t most = (size_t)1 << 22, spans = (ops + 8) * steps;
     const struct device_head *head = (const void *)g->device;
     tracer_init(&s->tracer, &s->engine.clock, 1, &head->n_lanes, spans < most ? spans : most);
+    s->tracer.is_device[0] = head->is_asynchronous;
     s->has_tracer = 1;
+}
+
+/* One sample between the beginning and the end of tracing. */
+static enum status traced_run(struct sampler *s, uint64_t *start_ns, uint64_t *wall_ns, struct error *e) {
+    struct executor *x = &s->engine.session.executor;
+    tracer_clear(&s->tracer);
+    enum status st = executor_trace_begin(x, e);
+    if (st == STATUS_OK) st = sampler_run(s, &s->tracer, start_ns, wall_ns, e);
+    return st == STATUS_OK ? executor_trace_end(x, &s->tracer, e) : st;
 }
 
 static json_t *real_or_null(double x) { return x == x && x >= 0 ? json_real(x) : json_null(); }
 
-/* "team of 2", "null" */
+/* "team of 2", "cuda:0", "null" */
 static void unit_name(const struct sampler *s, int unit, char *to, size_t bytes) {
     int lanes = s->tracer.n_lanes[unit];
-    if (lanes > 1) snprintf(to, bytes, "team of %d", lanes);
+    if (s->tracer.is_device[unit]) snprintf(to, bytes, "%s:%d", s->spec->backend, unit);
+    else if (lanes > 1) snprintf(to, bytes, "team of %d", lanes);
     else snprintf(to, bytes, "%s", s->spec->backend);
 }
 
@@ -178,7 +189,7 @@ static json_t *ledger_json(const struct sampler *s, const struct ledger *l) {
         json_array_append_new(lines, json_pack("{s:s,s:n,s:s,s:f,s:n,s:n,s:n,s:I}", "unit", name, "stage", "category", "residual",
             "ns", u->residual_ns, "flop", "bytes", "ceiling_share", "launches", (json_int_t)0));
     }
-    return json_pack("{s:f,s:o,s:I}", "wall_ns", l->units[0].wall_ns, "lines", lines, "dropped", (json_int_t)l->dropped);
+    return json_pack("{s:f,s:o,s:I,s:s}", "wall_ns", l->units[0].wall_ns, "lines", lines, "dropped", (json_int_t)l->dropped, "trouble", l->trouble);
 }
 
 static char *place_text(const struct op *op, struct arena *a) {
@@ -251,10 +262,13 @@ static json_t *spans_json(const struct sampler *s) {
 }
 
 static enum status serve_profile(struct sampler *s, json_t **reply, struct error *e) {
-    if (!s->has_tracer) open_tracer(s);
-    tracer_clear(&s->tracer);
     uint64_t start, wall;
-    enum status st = sampler_run(s, &s->tracer, &start, &wall, e);
+    enum status st = STATUS_OK;
+    if (!s->has_tracer) {
+        open_tracer(s);
+        if (s->tracer.is_device[0]) st = traced_run(s, &start, &wall, e); /* the first one instruments kernels: not a sample */
+    }
+    if (st == STATUS_OK) st = traced_run(s, &start, &wall, e);
     if (st != STATUS_OK) return st;
     struct ledger l;
     ledger_close(&s->tracer, &s->engine.session, s->ceilings, &l);

@@ -238,12 +238,12 @@ struct run {
     struct tracer *t;
 };
 
-static void record(const struct run *r, int member, int op, uint64_t start, uint64_t end, uint64_t released) {
+static void record(const struct run *r, int member, int op, uint64_t start, uint64_t end, uint64_t released, int launches) {
     struct span *s = tracer_next(r->t, r->q->device->head.unit, member);
     if (s)
-        *s = (struct span){.start_ns = start, .end_ns = end, .released_ns = released, .step = r->t->site.step, .op = op, .subject = -1,
+        *s = (struct span){.start_ns = start, .end_ns = end, .released_ns = released, .note = tracer_note_now(r->t), .step = r->t->site.step, .op = op, .subject = -1,
                            .stage = (int16_t)launch_site_stage(&r->t->site, op), .program = (int16_t)r->t->program, .kind = SPAN_RUN,
-                           .is_serial = r->q->ops[op].members == 1, .launches = 1};
+                           .is_serial = r->q->ops[op].members == 1, .launches = (uint16_t)launches};
 }
 
 static void run_member(void *arg, int member) {
@@ -258,9 +258,17 @@ static void run_member(void *arg, int member) {
         team_barrier(team, member);
         if (!r->t) continue;
         uint64_t released = clock_now_ns(r->t->clock);
-        record(r, member, i, start, member < o->members ? end : start, released);
+        record(r, member, i, start, member < o->members ? end : start, released, 1);
         start = released;
     }
+}
+
+static enum status end_run(struct cpu_prepared *q, struct error *e) {
+    if (!atomic_load(&q->has_fault)) return STATUS_OK;
+    enum status s = error_set(e, q->fault.status, "%s", q->fault.text);
+    atomic_store(&q->has_fault, 0);
+    q->fault = (struct error){0};
+    return s;
 }
 
 static enum status cpu_run(struct prepared *prepared, int first, int n, struct tracer *t, struct error *e) {
@@ -268,11 +276,74 @@ static enum status cpu_run(struct prepared *prepared, int first, int n, struct t
     if (!q->is_bound) return error_set(e, STATUS_INTERNAL, "program %s runs before its symbols are bound", q->head.program->name);
     resolve_activations(q);
     team_run(q->device->team, run_member, &(struct run){q, first, n, t});
-    if (!atomic_load(&q->has_fault)) return STATUS_OK;
-    enum status s = error_set(e, q->fault.status, "%s", q->fault.text);
-    atomic_store(&q->has_fault, 0);
-    q->fault = (struct error){0};
-    return s;
+    return end_run(q, e);
+}
+
+/* ---- captured: the operations with all that the symbols decide, in runs of which the last alone ends with a barrier:
+ * neighbours that one member does need none between them ---- */
+
+struct command {
+    void (*run)(const struct cpu_call *c);
+    struct cpu_call call;          /* but for the member */
+    int op, is_last;               /* of its run */
+};
+
+struct captured {
+    int n;
+    struct command commands[];
+};
+
+static enum status cpu_capture(struct prepared *prepared, int first, int n, struct tracer *t, struct captured **out, struct error *e) {
+    struct cpu_prepared *q = (struct cpu_prepared *)(void *)prepared;
+    (void)t, (void)e;
+    *out = mem_alloc(sizeof **out + (size_t)n * sizeof *(*out)->commands);
+    (*out)->n = n;
+    for (int i = 0; i < n; i++) {
+        const struct cpu_op *o = &q->ops[first + i];
+        int is_serial = o->members == 1, goes_on = is_serial && i + 1 < n && q->ops[first + i + 1].members == 1;
+        (*out)->commands[i] = (struct command){o->run, {q, o, 0, o->members}, first + i, !goes_on};
+    }
+    return STATUS_OK;
+}
+
+static void cpu_drop(struct prepared *p, struct captured *c) {
+    (void)p;
+    mem_free(c);
+}
+
+struct replay {
+    struct cpu_prepared *q;
+    const struct captured *c;
+    struct tracer *t;
+};
+
+/* A member that waits out a run of others' operations has one span of it, with the last of them. */
+static void replay_member(void *arg, int member) {
+    const struct replay *r = arg;
+    struct team *team = r->q->device->team;
+    const struct run as_run = {r->q, 0, 0, r->t};
+    uint64_t start = r->t ? clock_now_ns(r->t->clock) : 0;
+    for (int i = 0; i < r->c->n; i++) {
+        const struct command *k = &r->c->commands[i];
+        struct cpu_call c = k->call;
+        c.member = member;
+        int is_mine = member < c.members;
+        if (is_mine) k->run(&c);
+        uint64_t end = r->t && is_mine ? clock_now_ns(r->t->clock) : start, released = end;
+        if (k->is_last) {
+            team_barrier(team, member);
+            if (r->t) released = clock_now_ns(r->t->clock);
+        }
+        if (!r->t || (!is_mine && !k->is_last)) continue;
+        record(&as_run, member, k->op, start, end, released, i == 0);
+        start = released;
+    }
+}
+
+static enum status cpu_replay(struct prepared *prepared, struct captured *c, struct tracer *t, struct error *e) {
+    struct cpu_prepared *q = (struct cpu_prepared *)(void *)prepared;
+    team_run(q->device->team, replay_member, &(struct replay){q, c, t});
+    return end_run(q, e);
 }
 
 static enum status cpu_synchronise(struct device *d, struct error *e) {
@@ -316,5 +387,5 @@ static void cpu_describe(const struct device *device, void (*each)(void *to, con
 const struct backend backend_cpu = {
     .name = "cpu", .summary = "this machine's cores: own kernels for each instruction set, oneDNN for large products",
     .open = cpu_open, .close = cpu_close, .supports = cpu_supports, .prepare = cpu_prepare, .release = cpu_release, .bind = cpu_bind,
-    .write = cpu_write, .read = cpu_read, .run = cpu_run, .synchronise = cpu_synchronise, .memory = cpu_memory, .describe = cpu_describe,
+    .write = cpu_write, .read = cpu_read, .run = cpu_run, .capture = cpu_capture, .replay = cpu_replay, .drop = cpu_drop, .synchronise = cpu_synchronise, .memory = cpu_memory, .describe = cpu_describe,
 };

@@ -94,6 +94,12 @@ static const struct activity_call *call_of(const struct activity *a, int64_t cor
 
 static uint64_t ours(const struct profiler *p, int64_t ns) { return (uint64_t)(ns - p->offset_ns); }
 
+/* Copies and fills are calls, but launch no kernel. */
+static int is_launch(const struct activity *a, const struct activity_op *op, const struct activity_call *call) {
+    if (!call) return op->kind == ACTIVITY_KERNEL;
+    return !strstr(a->names[call->name], "Memcpy") && !strstr(a->names[call->name], "Memset");
+}
+
 static void put_op(const struct profiler *p, struct tracer *t, int unit, const struct activity *a, const struct activity_op *op, int is_first) {
     uint64_t launch = recorder_launch(op->owner);
     int index = (int)recorder_part(op->owner) - FIRST_OP;
@@ -102,9 +108,9 @@ static void put_op(const struct profiler *p, struct tracer *t, int unit, const s
     struct span *s = tracer_next(t, unit, DEVICE_LANE); /* work of no launch: before the first one */
     if (!s) return;
     uint64_t start = ours(p, op->start_ns), end = ours(p, op->end_ns);
-    *s = (struct span){.start_ns = start, .end_ns = end, .released_ns = end, .stream = op->stream, .step = note ? note->site.step : 0, .op = note && index >= 0 ? index : -1,
+    *s = (struct span){.start_ns = start, .end_ns = end, .released_ns = end, .stream = op->stream, .note = (int32_t)launch - 1, .step = note ? note->site.step : 0, .op = note && index >= 0 ? index : -1,
                        .subject = -1, .stage = (int16_t)(note ? launch_site_stage(&note->site, index >= 0 ? index : 0) : -1),
-                       .program = (int16_t)(note ? note->program : -1), .kind = note && index >= 0 ? SPAN_RUN : SPAN_COPY, .launches = (uint16_t)is_first};
+                       .program = (int16_t)(note ? note->program : -1), .kind = note && index >= 0 ? SPAN_RUN : SPAN_COPY, .launches = (uint16_t)(is_first && is_launch(a, op, call))};
     if (!call) return;
     s->call_start_ns = ours(p, call->start_ns);
     s->call_end_ns = ours(p, call->end_ns);

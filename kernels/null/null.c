@@ -285,6 +285,7 @@ static void record(const struct null_device *d, struct tracer *t, const struct s
     if (!span) return;
     *span = *what;
     span->end_ns = span->released_ns = clock_now_ns(d->clock);
+    span->note = tracer_note_now(t);
     span->step = t->site.step;
     span->stage = (int16_t)launch_site_stage(&t->site, span->op);
     span->program = (int16_t)t->program;

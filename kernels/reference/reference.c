@@ -213,7 +213,7 @@ static void record(const struct reference_prepared *q, int op, uint64_t start_ns
     struct span *span = tracer_next(t, q->device->head.unit, 0);
     uint64_t end_ns = clock_now_ns(t->clock);
     if (span)
-        *span = (struct span){.start_ns = start_ns, .end_ns = end_ns, .released_ns = end_ns, .step = t->site.step, .op = op,
+        *span = (struct span){.start_ns = start_ns, .end_ns = end_ns, .released_ns = end_ns, .note = tracer_note_now(t), .step = t->site.step, .op = op,
                               .subject = -1, .stage = (int16_t)launch_site_stage(&t->site, op), .program = (int16_t)t->program, .kind = SPAN_RUN,
                               .launches = 1};
 }

@@ -172,25 +172,24 @@ static int splits_of(int64_t units, int64_t keys, int n_multiprocessors) {
     return n < 1 ? 1 : n > MOST_SPLITS ? MOST_SPLITS : (int)n;
 }
 
-static int heads_a_block(int64_t per) { return per <= 1 ? 1 : per <= 2 ? 2 : per <= 4 ? 4 : 8; }
-static int64_t units_of(int64_t rows, int64_t kv_heads, int64_t per) { return rows * kv_heads * parts_of(per, heads_a_block(per)); }
+/* Rows that cannot be read 16 bytes at a time are rare: one form serves them. */
+static int heads_a_block(int64_t per, int64_t width) { return width % 8 || per <= 1 ? 1 : per <= 2 ? 2 : per <= 4 ? 4 : 8; }
 
-template <int T, int W, int PER> static int launch_decode(void *stream, const cuda_attention *a) {
+template <int T, int W, int PER, bool IS_WIDE> static int launch_decode(void *stream, const cuda_attention *a) {
     typedef decode_shape<T, W> S;
     int64_t per = a->heads / a->kv_heads;
-    int n = splits_of(units_of(a->rows, a->kv_heads, per), a->keys, a->n_multiprocessors);
-    auto grid = GRID(n, a->kv_heads * parts_of(per, PER), a->rows);
+    int n = splits_of(a->rows * a->kv_heads * parts_of(per, PER), a->keys, a->n_multiprocessors);
     constexpr size_t bytes = (size_t)S::ALL_RUNS * PER * (W + 2) * sizeof(float);
-    return is_wide(a->t, a->width) ? LAUNCH((decode_kernel<T, W, PER, true>), grid, GRID(DECODE_THREADS), bytes, stream, *a, n)
-                                   : LAUNCH((decode_kernel<T, W, PER, false>), grid, GRID(DECODE_THREADS), bytes, stream, *a, n);
+    return LAUNCH((decode_kernel<T, W, PER, IS_WIDE>), GRID(n, a->kv_heads * parts_of(per, PER), a->rows), GRID(DECODE_THREADS), bytes, stream, *a, n);
 }
 
 template <int T, int W> static int launch_decode_heads(void *stream, const cuda_attention *a) {
-    switch (heads_a_block(a->heads / a->kv_heads)) {
-    case 1: return launch_decode<T, W, 1>(stream, a);
-    case 2: return launch_decode<T, W, 2>(stream, a);
-    case 4: return launch_decode<T, W, 4>(stream, a);
-    default: return launch_decode<T, W, 8>(stream, a);
+    if (a->width % 8) return launch_decode<T, W, 1, false>(stream, a);
+    switch (heads_a_block(a->heads / a->kv_heads, a->width)) {
+    case 1: return launch_decode<T, W, 1, true>(stream, a);
+    case 2: return launch_decode<T, W, 2, true>(stream, a);
+    case 4: return launch_decode<T, W, 4, true>(stream, a);
+    default: return launch_decode<T, W, 8, true>(stream, a);
     }
 }
 
@@ -205,10 +204,9 @@ extern "C" int CUDA_VARIANT(attention)(void *stream, const struct cuda_attention
 
 /* Few rows have most splits, many rows most units: the largest product over how many there may be. */
 extern "C" int64_t CUDA_VARIANT(attention_partial_floats)(int64_t rows, int64_t heads, int64_t kv_heads, int64_t width, int64_t keys, int n_multiprocessors) {
-    int64_t per = heads / kv_heads, most = 0, padded_width = width <= 32 ? 32 : width <= 64 ? 64 : 128;
+    int64_t per = heads / kv_heads, most = 0, padded_width = width <= 32 ? 32 : width <= 64 ? 64 : 128, each = heads_a_block(per, width);
     for (int64_t r = 1; r <= rows; r++) {
-        int64_t units = units_of(r, kv_heads, per), splits = splits_of(units, keys, n_multiprocessors);
-        int64_t floats = units * splits * heads_a_block(per) * (padded_width + 2);
+        int64_t units = r * kv_heads * parts_of(per, each), splits = splits_of(units, keys, n_multiprocessors), floats = units * splits * each * (padded_width + 2);
         if (splits > 1 && floats > most) most = floats;
     }
     return most;
