@@ -216,12 +216,12 @@ static int compare_samples(const void *pa, const void *pb, const void *context) 
     return SORT_BY(a->sample, b->sample);
 }
 
-static void order_lines(const struct activity *a, struct attributed *out) {
+static void order_lines(const struct activity *a, const struct stages *s, struct attributed *out) {
     int64_t *begin_of = mem_alloc(a->n_names * sizeof *begin_of);
     for (size_t i = 0; i < a->n_names; i++) begin_of[i] = INT64_MAX;
     for (size_t i = 0; i < a->n_ranges; i++) {
-        const struct activity_range *r = &a->ranges[i];
-        if (r->start_ns < begin_of[r->name]) begin_of[r->name] = r->start_ns;
+        int64_t *begin = &begin_of[s->name_of[a->ranges[i].name]];
+        if (a->ranges[i].start_ns < *begin) *begin = a->ranges[i].start_ns;
     }
     sort_stable(out->lines, out->n_lines, sizeof *out->lines, compare_lines, begin_of);
     merge_lines(out);
@@ -251,7 +251,7 @@ void attribute(const struct activity *a, const struct stages *s, struct attribut
         for (last = first; last < a->n_ops && a->ops[last].device == a->ops[first].device;) last++;
         attribute_device(&t, first, last);
     }
-    order_lines(a, out);
+    order_lines(a, s, out);
     tally_free(&t.time);
     tally_free(&t.ops);
     mem_free((void *)(uintptr_t)t.waits.items);

@@ -21,12 +21,34 @@ static int matches(struct arena *scratch, const char *patterns, const char *name
     }
 }
 
+/* Without ", seq = N" and ", op_id = N" at its end. */
+static size_t plain_length(const char *name) {
+    static const char *const counters[] = {", op_id = ", ", seq = "};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        size_t digits = length, n = strlen(counters[i]);
+        while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9') digits--;
+        if (digits < length && digits > n && strncmp(name + digits - n, counters[i], n) == 0) length = digits - n;
+    }
+    return length;
+}
+
+/* Interning grows the list of names; the new ones stand for themselves. */
+static void name_stages(struct activity *a, struct stages *out) {
+    size_t n = a->n_names;
+    int32_t *plain = mem_alloc(n * sizeof *plain);
+    for (size_t i = 0; i < n; i++) plain[i] = activity_name(a, a->names[i], plain_length(a->names[i]));
+    out->name_of = arena_alloc(&out->arena, a->n_names * sizeof *out->name_of);
+    for (size_t i = 0; i < a->n_names; i++) out->name_of[i] = i < n ? plain[i] : (int32_t)i;
+    mem_free(plain);
+}
+
 /* is_match[name]: asked once a name, not once a range. */
-static char *match_names(const struct activity *a, const char *patterns) {
+static char *match_names(const struct activity *a, const struct stages *s, const char *patterns) {
     char *is_match = mem_alloc(a->n_names);
     for (size_t i = 0; i < a->n_names; i++) {
         struct arena scratch = {0};
-        is_match[i] = (char)(!patterns || matches(&scratch, patterns, a->names[i]));
+        is_match[i] = (char)(!patterns || matches(&scratch, patterns, a->names[i]) || matches(&scratch, patterns, a->names[s->name_of[i]]));
         arena_free(&scratch);
     }
     return is_match;
@@ -70,7 +92,7 @@ int32_t stages_of_op(const struct stages *s, const struct activity *a, const str
     /* ranges that are not nested: the one around may have ended */
     while (at >= 0 && a->ranges[at].end_ns <= a->calls[op->call].start_ns)
         at = a->ranges[at].parent < 0 ? -1 : s->stage_of[a->ranges[at].parent];
-    return at < 0 ? -1 : a->ranges[at].name;
+    return at < 0 ? -1 : s->name_of[a->ranges[at].name];
 }
 
 /* ---- samples ---- */
@@ -169,10 +191,11 @@ static void choose_everything(const struct activity *a, struct stages *out) {
     out->n_windows = 1;
 }
 
-enum status stages_choose(const struct activity *a, const struct stage_choice *c, struct stages *out, struct error *e) {
-    char *is_stage = match_names(a, c->stages), *is_iteration = match_names(a, c->iteration ? c->iteration : "");
+enum status stages_choose(struct activity *a, const struct stage_choice *c, struct stages *out, struct error *e) {
     enum status s = STATUS_OK;
     *out = (struct stages){0};
+    name_stages(a, out);
+    char *is_stage = match_names(a, out, c->stages), *is_iteration = match_names(a, out, c->iteration ? c->iteration : "");
     for (size_t i = 0; i < a->n_names && c->iteration; i++) is_stage[i] &= (char)!is_iteration[i];
     settle_stages(a, is_stage, c->depth, out);
     if (c->stages && out->n_chosen == 0) s = no_match(a, "--stages", c->stages, e);

@@ -18,6 +18,7 @@ struct stage_window {
 
 struct stages {
     int32_t *stage_of;             /* a range: the range that is its stage, itself or one around it; -1 none */
+    int32_t *name_of;              /* a name: what a stage of this name is called (see below) */
     size_t n_chosen;               /* ranges that are stages */
     struct stage_window *windows;  /* samples in the order of time, none over another */
     size_t n_windows;
@@ -28,8 +29,10 @@ struct stages {
 /* Of joined activity that holds at least one operation, sorted as attribute.h says. The n-th outermost instances of
  * every thread make the n-th sample: [the first start, or the end of the sample before; the last end of them and of
  * the operations that their processes launched meanwhile).
+ * Stages are called as their ranges, but without the running numbers that PyTorch's emit_nvtx gives each instance
+ * ("aten::mm, seq = 12, op_id = 345" is aten::mm); patterns see either.
  * Errors: INPUT where a pattern matches no range, naming some that there are. */
-enum status stages_choose(const struct activity *a, const struct stage_choice *c, struct stages *out, struct error *e);
+enum status stages_choose(struct activity *a, const struct stage_choice *c, struct stages *out, struct error *e);
 void stages_free(struct stages *s);
 
 /* The stage of an operation as a name's index; -1 none. */

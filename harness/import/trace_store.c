@@ -93,7 +93,7 @@ static double bytes_of(int32_t category, int64_t bytes) { return category == DEV
 
 static struct ledger_line line_of(const struct trace_run *r, const struct attributed_line *x, const char *unit) {
     return (struct ledger_line){.unit = unit, .stage = stage_name(r, x->stage), .category = device_category_name(x->category), .ns = (double)x->ns, .flop = NAN,
-                                .bytes = bytes_of(x->category, x->bytes), .ceiling_share = NAN, .launches = x->launches};
+                                .bytes = bytes_of(x->category, x->bytes), .ceiling_share = NAN, .launches = x->category < DEVICE_BUSY_COUNT ? x->launches : -1};
 }
 
 /* Lines of the sample, each unit's followed by its residual: 0, or there is an error in the arithmetic. */
@@ -108,7 +108,7 @@ static int fill_lines(const struct trace_run *r, size_t sample, size_t *at, stru
             out[n++] = line_of(r, &r->found.lines[*at], unit);
             rest_ns -= r->found.lines[*at].ns;
         }
-        out[n++] = (struct ledger_line){.unit = unit, .category = "residual", .ns = (double)rest_ns, .flop = NAN, .bytes = NAN, .ceiling_share = NAN};
+        out[n++] = (struct ledger_line){.unit = unit, .category = "residual", .ns = (double)rest_ns, .flop = NAN, .bytes = NAN, .ceiling_share = NAN, .launches = -1};
     }
     return n;
 }
@@ -167,10 +167,23 @@ struct storing {
     size_t n_runs;
 };
 
-/* Runs of several files are told apart by rank, or by file. */
+/* The file's name without the endings that say what it is. */
+static char *stem_of(const char *file, struct arena *a) {
+    static const char *const endings[] = {".gz", ".json", ".trace", ".pt", ".sqlite", ".nsys-rep"};
+    char *stem = arena_copy_string(a, file);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t length = strlen(stem), n = strlen(endings[i]);
+        if (length > n && strcmp(stem + length - n, endings[i]) == 0) stem[length - n] = 0;
+    }
+    return stem;
+}
+
+/* The name asked for, else the file's; runs of several files are told apart by rank where they have one. */
 static const char *label_of(const struct storing *t, const struct trace_run *r, struct arena *a) {
-    if (t->n_runs == 1) return "as recorded";
-    return r->imported.rank >= 0 ? arena_printf(a, "rank %d", r->imported.rank) : arena_copy_string(a, r->file);
+    const char *name = t->q->name ? t->q->name : stem_of(r->file, a);
+    if (t->n_runs == 1) return name;
+    const char *part = r->imported.rank >= 0 ? arena_printf(a, "rank %d", r->imported.rank) : stem_of(r->file, a);
+    return t->q->name ? arena_printf(a, "%s %s", name, part) : part;
 }
 
 static void add_facts(const struct trace_run *r, struct imported *facts) {
