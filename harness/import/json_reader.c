@@ -125,7 +125,7 @@ static int skip_digits(const char **at) {
 
 static int is_number(const char *at) {
     at += *at == '-';
-    if (!skip_digits(&at)) return 0;
+    if ((at[0] == '0' && isdigit((unsigned char)at[1])) || !skip_digits(&at)) return 0;
     if (*at == '.' && (at++, !skip_digits(&at))) return 0;
     if (*at == 'e' || *at == 'E') {
         at++;

@@ -32,17 +32,36 @@ struct reading {
 
 static enum status database_error(const struct reading *r, const char *what, struct error *e) {
     int code = sqlite3_errcode(r->db);
-    if (code == SQLITE_NOTADB) return error_set(e, STATUS_INPUT, "%s: it is no SQLite database; export the report first: nsys export --type sqlite FILE.nsys-rep", r->path);
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED) return error_set(e, STATUS_IO, "%s: another program is writing it; wait for the export to end", r->path);
     return error_set(e, STATUS_INPUT, "%s: %s: %s; export it again", r->path, what, sqlite3_errmsg(r->db));
+}
+
+static uint64_t big_endian(const uint8_t *p, int bytes) {
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++) value = value << 8 | p[i];
+    return value;
+}
+
+/* SQLite reads what is missing at the end as zeros, so the size that the header claims is checked first.
+ * Source: the file format at sqlite.org/fileformat2.html, 1.3: page size at 16 (1 for 65536), pages at 28, which hold
+ * where the counters at 24 and 92 agree. */
+static enum status check_size(const struct reading *r, const struct file_map *f, struct error *e) {
+    enum { HEADER_BYTES = 100 };
+    if (f->size < HEADER_BYTES || memcmp(f->data, "SQLite format 3", 16) != 0)
+        return error_set(e, STATUS_INPUT, "%s: it is no SQLite database; export the report first: nsys export --type sqlite FILE.nsys-rep", r->path);
+    uint64_t page = big_endian(f->data + 16, 2), claimed = big_endian(f->data + 28, 4) * (page == 1 ? 65536 : page);
+    if (memcmp(f->data + 24, f->data + 92, 4) != 0 || claimed <= f->size) return STATUS_OK;
+    return error_set(e, STATUS_INPUT, "%s: the file is cut short: it has %zu bytes of %llu; copy or export it again", r->path, f->size, (unsigned long long)claimed);
 }
 
 static enum status open_database(struct reading *r, struct error *e) {
     struct file_map probe;
     enum status s = file_map(r->path, &probe, e); /* missing, unreadable or no file: in the system's words */
     if (s != STATUS_OK) return s;
+    s = check_size(r, &probe, e);
     r->row_bytes = (double)probe.size;
     file_unmap(&probe);
+    if (s != STATUS_OK) return s;
     if (sqlite3_open_v2(r->path, &r->db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) return database_error(r, "it cannot be opened", e);
     sqlite3_db_config(r->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(r->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
