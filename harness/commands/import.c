@@ -51,6 +51,24 @@ static enum status store_runs(const struct trace_request *q, const struct option
     return s;
 }
 
+/* Traces side by side have nothing that the table of an experiment shows: in words each prints as itself. */
+static enum status print_runs(struct options *o, const struct id *experiment, struct error *e) {
+    struct store *store;
+    struct run_list runs;
+    if (o->n_args == 2 || (o->value[OPT_FORMAT] && strcmp(o->value[OPT_FORMAT], "md") != 0)) return output_experiment(o, experiment, e);
+    enum status s = store_open(o->value[OPT_DB], STORE_READ, &store, e);
+    if (s != STATUS_OK) return s;
+    s = store_list_runs(store, experiment, 0, &runs, e);
+    for (int i = 0; s == STATUS_OK && i < runs.count; i++) {
+        const struct found one = {.id = runs.items[i].id};
+        s = output_found(store, &one, "md", stdout, e);
+        putchar('\n');
+    }
+    if (s == STATUS_OK) run_list_free(&runs);
+    store_close(store);
+    return s;
+}
+
 static enum status run(struct options *o, int *exit_code, struct error *e) {
     struct progress progress;
     struct trace_request q = {.progress = &progress};
@@ -64,7 +82,7 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     progress_end(&progress);
     for (int i = 0; i < o->n_args; i++) trace_run_free(&runs[i]);
     mem_free(runs);
-    return s == STATUS_OK ? output_experiment(o, &id, e) : s;
+    return s == STATUS_OK ? print_runs(o, &id, e) : s;
 }
 
 const struct command command_import = {"import", "FORMAT FILE...", "other tools' traces as runs: nsys (SQLite export), pytorch (profiler's JSON)",
