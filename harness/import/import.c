@@ -10,8 +10,9 @@ static const struct importer *const importers[] = {
 
 const struct importer *importer_find(const char *name, const char **names) {
 #define X(name) ", " #name
-    *names = IMPORTER_LIST(X) "" + 2;
+    static const char listed[] = IMPORTER_LIST(X);
 #undef X
+    *names = listed + 2;
     for (size_t i = 0; i < sizeof importers / sizeof *importers; i++)
         if (strcmp(importers[i]->name, name) == 0) return importers[i];
     return NULL;

@@ -9,7 +9,7 @@
 #include "harness/import/rows.h"
 #include "kernels/base/file.h"
 
-enum { NEWEST_SCHEMA = 3, TEXT_LIMIT_BYTES = 1 << 20, PROGRESS_ROWS = 4096, CACHED_IDS = 1 << 24, CACHED_KINDS = 16 };
+enum { NEWEST_SCHEMA = 3, TEXT_LIMIT_BYTES = 1 << 20, PROGRESS_ROWS = 4096, CACHED_IDS = 1 << 22, CACHED_KINDS = 16 };
 
 struct reading {
     sqlite3 *db;
@@ -124,7 +124,7 @@ static int32_t look_up_name(struct reading *r, int64_t id) {
 static int32_t name_of_id(struct reading *r, int64_t id) {
     if (id < 0 || id >= CACHED_IDS) return look_up_name(r, id);
     if ((size_t)id >= r->n_names) {
-        size_t n = 2 * (size_t)id + 64;
+        size_t n = 2 * (size_t)id + 64 < CACHED_IDS ? 2 * (size_t)id + 64 : CACHED_IDS;
         r->names = mem_resize(r->names, n * sizeof *r->names);
         memset(r->names + r->n_names, 0, (n - r->n_names) * sizeof *r->names);
         r->n_names = n;
@@ -177,8 +177,8 @@ struct table {
     int kind;
 };
 
-static int is_null(sqlite3_stmt *q, enum column c) { return sqlite3_column_type(q, c) == SQLITE_NULL; }
-static int64_t whole(sqlite3_stmt *q, enum column c) { return sqlite3_column_int64(q, c); }
+static int is_null(sqlite3_stmt *q, enum column c) { return sqlite3_column_type(q, (int)c) == SQLITE_NULL; }
+static int64_t whole(sqlite3_stmt *q, enum column c) { return sqlite3_column_int64(q, (int)c); }
 
 static int64_t correlation_of(sqlite3_stmt *q) { return whole(q, COLUMN_CORRELATION) ? whole(q, COLUMN_CORRELATION) : -1; }
 
