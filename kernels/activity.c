@@ -82,7 +82,7 @@ static int has_word(const char *name, const char *word) { return strstr(name, wo
 
 /* cudaMemcpy and its kin block unless they say Async; so do cuMemcpyDtoH and the like. */
 int activity_is_blocking(const char *name) {
-    if (has_word(name, "DeviceSynchronize") || has_word(name, "StreamSynchronize") || has_word(name, "EventSynchronize") || has_word(name, "CtxSynchronize")) return 1;
+    if (has_word(name, "DeviceSynchronize") || has_word(name, "StreamSynchronize") || has_word(name, "EventSynchronize") || has_word(name, "CtxSynchronize") || has_word(name, "ThreadSynchronize")) return 1;
     if (has_word(name, "Async") || has_word(name, "Graph") || has_word(name, "Batch")) return 0;
     return has_word(name, "Memcpy") || has_word(name, "Memset");
 }
