@@ -9,14 +9,16 @@
 /* ---- names ---- */
 
 const char *device_category_name(int category) {
-    static const char *const names[DEVICE_CATEGORIES] = {"compute", "communication", "copy", "idle:sync", "idle:host", "idle:call", "idle:queued", "idle:unknown"};
+    static const char *const names[DEVICE_CATEGORIES] = {"compute",   "communication", "copy",        "idle:sync",
+                                                         "idle:host", "idle:call",     "idle:queued", "idle:unknown"};
     return names[category];
 }
 
 enum device_category device_category_of(const struct activity *a, const struct activity_op *op) {
     const char *name = a->names[op->name];
     if (op->kind != ACTIVITY_KERNEL) return DEVICE_COPY;
-    int is_communication = strncasecmp(name, "nccl", 4) == 0 || strncasecmp(name, "rccl", 4) == 0 || strcasestr(name, "ncclKernel") || strstr(name, "ncclDevKernel");
+    int is_communication = strncasecmp(name, "nccl", 4) == 0 || strncasecmp(name, "rccl", 4) == 0 || strcasestr(name, "ncclKernel") ||
+                           strstr(name, "ncclDevKernel");
     return is_communication ? DEVICE_COMMUNICATION : DEVICE_COMPUTE;
 }
 

@@ -177,7 +177,8 @@ static enum status choose_iterations(const struct activity *a, const char *is_it
     mem_free(ends);
     mem_free(list);
     if (n == 0) return no_match(a, "--iteration", pattern, e);
-    return out->n_windows ? STATUS_OK : error_set(e, STATUS_INPUT, "--iteration %s: no instance has a length; choose a range around the work", pattern);
+    return out->n_windows ? STATUS_OK
+                          : error_set(e, STATUS_INPUT, "--iteration %s: no instance has a length; choose a range around the work", pattern);
 }
 
 /* From the first operation's start to the last one's end, over all devices. */

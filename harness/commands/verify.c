@@ -47,11 +47,13 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     int n_failed = 0;
     enum status s = command_argument(o, 0, "what to verify: assay verify llm DIR, or assay verify traces DIR", NULL, &name, e);
     if (s == STATUS_OK) s = find_verifiable(name, &v, e);
-    if (s == STATUS_OK) s = command_argument(o, 1, "which folder holds the reference: assay verify llm DIR, or assay verify traces DIR", NULL, &folder, e);
+    if (s == STATUS_OK)
+        s = command_argument(o, 1, "which folder holds the reference: assay verify llm DIR, or assay verify traces DIR", NULL, &folder, e);
     if (s == STATUS_OK) s = v->run(o, folder, &n_failed, e);
     if (s == STATUS_OK && !wants_json(o)) printf("\n%s\n", n_failed ? "FAILED" : v->passed);
     *exit_code = n_failed ? EXIT_CHECK_FAILED : EXIT_DONE;
     return s;
 }
 
-const struct command command_verify = {"verify", "WHAT DIR", "compare with an independent reference: llm tensor by tensor, traces to the nanosecond", FOR_VERIFY | FOR_OUTPUT, run};
+const struct command command_verify = {"verify", "WHAT DIR", "compare with an independent reference: llm tensor by tensor, traces to the nanosecond",
+                                       FOR_VERIFY | FOR_OUTPUT, run};

@@ -45,7 +45,8 @@ static enum status read_error(const struct byte_source *s, struct error *e) {
     long long at = (long long)gzoffset(s->file);
     if (code == Z_ERRNO) return error_set(e, STATUS_IO, "cannot read '%s': %s", s->path, strerror(errno));
     if (code == Z_BUF_ERROR)
-        return error_set(e, STATUS_INPUT, "%s: the gzip file is cut short: it ends at byte %lld in the middle of its data; copy it again", s->path, at);
+        return error_set(e, STATUS_INPUT, "%s: the gzip file is cut short: it ends at byte %lld in the middle of its data; copy it again", s->path,
+                         at);
     return error_set(e, STATUS_INPUT, "%s: the gzip data is damaged before byte %lld (%s); copy the file again", s->path, at, text);
 }
 

@@ -149,7 +149,8 @@ static void take_number_or_word(struct json_reader *r) {
         char c = (char)take_byte(r);
         keep_bytes(r, 1, &c, 1);
     }
-    if (r->status == STATUS_OK && !is_number(r->text.data) && !is_word(r->text.data)) json_fail(r, "before it stands neither a number nor true, false or null");
+    if (r->status == STATUS_OK && !is_number(r->text.data) && !is_word(r->text.data))
+        json_fail(r, "before it stands neither a number nor true, false or null");
 }
 
 /* ---- values ---- */

@@ -32,7 +32,8 @@ struct reading {
 
 static enum status database_error(const struct reading *r, const char *what, struct error *e) {
     int code = sqlite3_errcode(r->db);
-    if (code == SQLITE_BUSY || code == SQLITE_LOCKED) return error_set(e, STATUS_IO, "%s: another program is writing it; wait for the export to end", r->path);
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        return error_set(e, STATUS_IO, "%s: another program is writing it; wait for the export to end", r->path);
     return error_set(e, STATUS_INPUT, "%s: %s: %s; export it again", r->path, what, sqlite3_errmsg(r->db));
 }
 
@@ -51,7 +52,8 @@ static enum status check_size(const struct reading *r, const struct file_map *f,
         return error_set(e, STATUS_INPUT, "%s: it is no SQLite database; export the report first: nsys export --type sqlite FILE.nsys-rep", r->path);
     uint64_t page = big_endian(f->data + 16, 2), claimed = big_endian(f->data + 28, 4) * (page == 1 ? 65536 : page);
     if (memcmp(f->data + 24, f->data + 92, 4) != 0 || claimed <= f->size) return STATUS_OK;
-    return error_set(e, STATUS_INPUT, "%s: the file is cut short: it has %zu bytes of %llu; copy or export it again", r->path, f->size, (unsigned long long)claimed);
+    return error_set(e, STATUS_INPUT, "%s: the file is cut short: it has %zu bytes of %llu; copy or export it again", r->path, f->size,
+                     (unsigned long long)claimed);
 }
 
 static enum status open_database(struct reading *r, struct error *e) {
@@ -166,8 +168,20 @@ static int32_t thread_of(struct reading *r, int64_t global) {
 
 /* ---- tables ---- */
 
-enum column { COLUMN_START, COLUMN_END, COLUMN_GLOBAL, COLUMN_CORRELATION, COLUMN_NAME, COLUMN_DEVICE, COLUMN_STREAM, COLUMN_BYTES, COLUMN_NODE, COLUMN_TEXT,
-              COLUMN_TYPE, COLUMN_COUNT };
+enum column {
+    COLUMN_START,
+    COLUMN_END,
+    COLUMN_GLOBAL,
+    COLUMN_CORRELATION,
+    COLUMN_NAME,
+    COLUMN_DEVICE,
+    COLUMN_STREAM,
+    COLUMN_BYTES,
+    COLUMN_NODE,
+    COLUMN_TEXT,
+    COLUMN_TYPE,
+    COLUMN_COUNT
+};
 
 /* A column has up to three names, the later ones of other versions; "!" before the first: without it there is no row. */
 struct table {
@@ -190,7 +204,8 @@ static int is_untimed(sqlite3_stmt *q) {
 static int32_t look_up_copy(struct reading *r, int64_t copy_kind) {
     char id[32], name[96];
     snprintf(id, sizeof id, "%lld", (long long)copy_kind);
-    const char *label = has_table(r, "ENUM_CUDA_MEMCPY_OPER") ? ask(r, "SELECT label FROM ENUM_CUDA_MEMCPY_OPER WHERE id = CAST(? AS INTEGER)", id) : NULL;
+    const char *label = has_table(r, "ENUM_CUDA_MEMCPY_OPER") ? ask(r, "SELECT label FROM ENUM_CUDA_MEMCPY_OPER WHERE id = CAST(? AS INTEGER)", id)
+                                                              : NULL;
     int n = snprintf(name, sizeof name, "Memcpy %.64s", label ? label : id);
     return activity_name(&r->out->activity, name, (size_t)n);
 }
@@ -217,9 +232,16 @@ static int32_t op_name(struct reading *r, sqlite3_stmt *q, int kind) {
 
 static const char *take_op(struct reading *r, sqlite3_stmt *q, int kind) {
     if (is_untimed(q)) return r->out->activity.integrity.untimed++, NULL;
-    struct activity_op op = {.start_ns = whole(q, COLUMN_START), .end_ns = whole(q, COLUMN_END), .correlation = correlation_of(q), .call = -1, .range = -1,
-                             .bytes = whole(q, COLUMN_BYTES), .owner = (uint64_t)whole(q, COLUMN_NODE), .device = (int32_t)whole(q, COLUMN_DEVICE),
-                             .stream = (int32_t)whole(q, COLUMN_STREAM), .kind = (uint8_t)(kind == OP_GRAPH ? OP_KERNEL : kind)};
+    struct activity_op op = {.start_ns = whole(q, COLUMN_START),
+                             .end_ns = whole(q, COLUMN_END),
+                             .correlation = correlation_of(q),
+                             .call = -1,
+                             .range = -1,
+                             .bytes = whole(q, COLUMN_BYTES),
+                             .owner = (uint64_t)whole(q, COLUMN_NODE),
+                             .device = (int32_t)whole(q, COLUMN_DEVICE),
+                             .stream = (int32_t)whole(q, COLUMN_STREAM),
+                             .kind = (uint8_t)(kind == OP_GRAPH ? OP_KERNEL : kind)};
     op.is_in_graph = op.owner != 0 || kind == OP_GRAPH;
     op.process = process_of(r, whole(q, COLUMN_GLOBAL));
     op.name = op_name(r, q, kind);
@@ -276,8 +298,11 @@ static const struct table tables[] = {
 enum { N_TABLES = sizeof tables / sizeof *tables };
 
 static enum status missing_column(const struct reading *r, const struct table *t, const char *column, struct error *e) {
-    return error_set(e, STATUS_UNSUPPORTED, "%s: the table %s has no column '%s': schema %s of the export is not one that is known here (up to %d.x); export it with another "
-                     "version of Nsight Systems", r->path, t->name, column, *r->version ? r->version : "without a version", NEWEST_SCHEMA);
+    return error_set(
+        e, STATUS_UNSUPPORTED,
+        "%s: the table %s has no column '%s': schema %s of the export is not one that is known here (up to %d.x); export it with another "
+        "version of Nsight Systems",
+        r->path, t->name, column, *r->version ? r->version : "without a version", NEWEST_SCHEMA);
 }
 
 /* "SELECT "start", "end", …, NULL FROM table ORDER BY rowid": in the order of enum column. */
@@ -332,10 +357,13 @@ static enum status check_schema(struct reading *r, struct error *e) {
     int has_any = 0;
     for (int i = 0; i < N_TABLES; i++) has_any |= has_table(r, tables[i].name);
     if (!has_table(r, "StringIds") || (!has_any && !*r->version))
-        return error_set(e, STATUS_INPUT, "%s: a database, but no export of Nsight Systems; make one: nsys export --type sqlite FILE.nsys-rep", r->path);
+        return error_set(e, STATUS_INPUT, "%s: a database, but no export of Nsight Systems; make one: nsys export --type sqlite FILE.nsys-rep",
+                         r->path);
     if (atoi(r->version) > NEWEST_SCHEMA)
-        return error_set(e, STATUS_UNSUPPORTED, "%s: schema %s of the export is newer than what is known here (up to %d.x); export it with an older version of Nsight Systems",
-                         r->path, r->version, NEWEST_SCHEMA);
+        return error_set(
+            e, STATUS_UNSUPPORTED,
+            "%s: schema %s of the export is newer than what is known here (up to %d.x); export it with an older version of Nsight Systems", r->path,
+            r->version, NEWEST_SCHEMA);
     return STATUS_OK;
 }
 
@@ -375,7 +403,8 @@ static void add_pid(struct reading *r) {
 }
 
 static void add_facts(struct reading *r) {
-    const char *product = has_table(r, "META_DATA_EXPORT") ? ask(r, "SELECT value FROM META_DATA_EXPORT WHERE name = 'EXPORT_PRODUCT_VERSION'", NULL) : NULL;
+    const char *product = has_table(r, "META_DATA_EXPORT") ? ask(r, "SELECT value FROM META_DATA_EXPORT WHERE name = 'EXPORT_PRODUCT_VERSION'", NULL)
+                                                           : NULL;
     add_environment(r, "trace.format", "Nsight Systems export");
     add_environment(r, "trace.schema", r->version);
     add_environment(r, "nsys.version", product);
@@ -401,7 +430,8 @@ static enum status read_all(struct reading *r, struct error *e) {
     enum status s = open_database(r, e);
     if (s == STATUS_OK) s = check_schema(r, e);
     if (s == STATUS_OK) share_rows(r);
-    if (s == STATUS_OK && sqlite3_prepare_v2(r->db, "SELECT value FROM StringIds WHERE id = ?", -1, &r->string, NULL) != SQLITE_OK) s = database_error(r, "StringIds", e);
+    if (s == STATUS_OK && sqlite3_prepare_v2(r->db, "SELECT value FROM StringIds WHERE id = ?", -1, &r->string, NULL) != SQLITE_OK)
+        s = database_error(r, "StringIds", e);
     for (int i = 0; i < N_TABLES && s == STATUS_OK; i++) s = read_table(r, &tables[i], e);
     if (s == STATUS_OK) s = rows_finish(&r->rows, e);
     if (s == STATUS_OK) add_facts(r);

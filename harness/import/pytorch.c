@@ -84,7 +84,8 @@ static int times_of(struct reading *r, int64_t *start_ns, int64_t *end_ns) {
 
 static void fail_row(struct reading *r, const char *problem) {
     char what[256];
-    snprintf(what, sizeof what, "the %s event '%.60s' before: %s; record the trace again", field_text(r, FIELD_CAT), field_text(r, FIELD_NAME), problem);
+    snprintf(what, sizeof what, "the %s event '%.60s' before: %s; record the trace again", field_text(r, FIELD_CAT), field_text(r, FIELD_NAME),
+             problem);
     json_fail(&r->json, what);
 }
 
@@ -249,7 +250,8 @@ static void read_log(struct reading *r) {
     }
     for (int first = 1; json_next_item(&r->json, &first);) {
         const char *text = json_scalar(&r->json);
-        if (text && strstr(text, "CUPTI stopped early? = 1") && !i->reason[0]) snprintf(i->reason, sizeof i->reason, "the profiler's log says that CUPTI stopped before the end");
+        if (text && strstr(text, "CUPTI stopped early? = 1") && !i->reason[0])
+            snprintf(i->reason, sizeof i->reason, "the profiler's log says that CUPTI stopped before the end");
     }
 }
 

@@ -52,7 +52,8 @@ int32_t rows_thread(struct rows *r, const char *process, const char *thread) {
 /* ---- rows ---- */
 
 static const char *check_times(int64_t *sum_ns, int64_t start_ns, int64_t end_ns, size_t n_rows) {
-    if (start_ns < time_least_ns || start_ns >= time_most_ns || end_ns < time_least_ns || end_ns >= time_most_ns) return "its time is not one that a clock can have";
+    if (start_ns < time_least_ns || start_ns >= time_most_ns || end_ns < time_least_ns || end_ns >= time_most_ns)
+        return "its time is not one that a clock can have";
     if (end_ns < start_ns) return "it ends before it starts";
     if (end_ns - start_ns > sum_most - *sum_ns) return "with it, the times of such rows sum to more than 146 years";
     if (n_rows >= INT32_MAX) return "there are more rows of its kind than can be kept (2^31)";
@@ -79,7 +80,8 @@ static int call_kind(struct rows *r, int32_t name) {
         r->n_call_kinds = n;
     }
     if (!r->call_kind[name])
-        r->call_kind[name] = (uint8_t)(CALL_KNOWN | (activity_is_blocking(a->names[name]) ? CALL_BLOCKS : 0) | (strstr(a->names[name], "GraphLaunch") ? CALL_LAUNCHES_GRAPH : 0));
+        r->call_kind[name] = (uint8_t)(CALL_KNOWN | (activity_is_blocking(a->names[name]) ? CALL_BLOCKS : 0) |
+                                       (strstr(a->names[name], "GraphLaunch") ? CALL_LAUNCHES_GRAPH : 0));
     return r->call_kind[name];
 }
 
@@ -141,8 +143,10 @@ static enum status check_span(const struct rows *r, struct error *e) {
 enum status rows_finish(struct rows *r, struct error *e) {
     struct activity *a = &r->out->activity;
     if (a->n_ops == 0)
-        return error_set(e, STATUS_INPUT, "%s: the trace holds no device operation (%zu host calls, %zu ranges, %lld operations without times); record the device too "
-                         "(torch: ProfilerActivity.CUDA; nsys: --trace cuda,nvtx)", r->path, a->n_calls, a->n_ranges, (long long)a->integrity.untimed);
+        return error_set(e, STATUS_INPUT,
+                         "%s: the trace holds no device operation (%zu host calls, %zu ranges, %lld operations without times); record the device too "
+                         "(torch: ProfilerActivity.CUDA; nsys: --trace cuda,nvtx)",
+                         r->path, a->n_calls, a->n_ranges, (long long)a->integrity.untimed);
     number_threads(a);
     return check_span(r, e);
 }

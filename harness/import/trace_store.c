@@ -52,8 +52,11 @@ static const char *incompleteness(const struct trace_run *r, int64_t n_ops, int6
     const struct activity_integrity *i = &r->imported.activity.integrity;
     text_append_bytes(t, "", 0);
     if (n_without_call > 0)
-        text_append(t, "%lld of %lld operations have no launching call in the trace (they were launched before the recording, or their calls were not recorded), "
-                    "so they have no stage", (long long)n_without_call, (long long)n_ops);
+        text_append(
+            t,
+            "%lld of %lld operations have no launching call in the trace (they were launched before the recording, or their calls were not recorded), "
+            "so they have no stage",
+            (long long)n_without_call, (long long)n_ops);
     say(t, i->dropped, "records were dropped");
     say(t, i->untimed, "records have no times");
     say(t, i->unknown, "records are of a kind that is not known");
@@ -69,10 +72,15 @@ static enum status warn(struct store *s, const struct id *run, const struct trac
         st = store_warning(s, run, warning.data, e);
     }
     if (st == STATUS_OK && r->n_stages == 0)
-        st = store_warning(s, run, "no range of the trace is a stage, so its work stands under no stage; name ranges in the program with NVTX or torch.profiler.record_function", e);
+        st = store_warning(
+            s, run,
+            "no range of the trace is a stage, so its work stands under no stage; name ranges in the program with NVTX or torch.profiler.record_function",
+            e);
     if (st == STATUS_OK && r->n_empty) {
         warning.length = 0;
-        text_append(&warning, "%zu instances of the iteration left no time to themselves (the device was still busy with the one before): they are no samples", r->n_empty);
+        text_append(&warning,
+                    "%zu instances of the iteration left no time to themselves (the device was still busy with the one before): they are no samples",
+                    r->n_empty);
         st = store_warning(s, run, warning.data, e);
     }
     text_free(&t);
@@ -92,8 +100,14 @@ static const char *stage_name(const struct trace_run *r, int32_t stage) { return
 static double bytes_of(int32_t category, int64_t bytes) { return category == DEVICE_COPY ? (double)bytes : NAN; }
 
 static struct ledger_line line_of(const struct trace_run *r, const struct attributed_line *x, const char *unit) {
-    return (struct ledger_line){.unit = unit, .stage = stage_name(r, x->stage), .category = device_category_name(x->category), .ns = (double)x->ns, .flop = NAN,
-                                .bytes = bytes_of(x->category, x->bytes), .ceiling_share = NAN, .launches = x->category < DEVICE_BUSY_COUNT ? x->launches : -1};
+    return (struct ledger_line){.unit = unit,
+                                .stage = stage_name(r, x->stage),
+                                .category = device_category_name(x->category),
+                                .ns = (double)x->ns,
+                                .flop = NAN,
+                                .bytes = bytes_of(x->category, x->bytes),
+                                .ceiling_share = NAN,
+                                .launches = x->category < DEVICE_BUSY_COUNT ? x->launches : -1};
 }
 
 /* Lines of the sample, each unit's followed by its residual: 0, or there is an error in the arithmetic. */
@@ -108,7 +122,8 @@ static int fill_lines(const struct trace_run *r, size_t sample, size_t *at, stru
             out[n++] = line_of(r, &r->found.lines[*at], unit);
             rest_ns -= r->found.lines[*at].ns;
         }
-        out[n++] = (struct ledger_line){.unit = unit, .category = "residual", .ns = (double)rest_ns, .flop = NAN, .bytes = NAN, .ceiling_share = NAN, .launches = -1};
+        out[n++] = (struct ledger_line){
+            .unit = unit, .category = "residual", .ns = (double)rest_ns, .flop = NAN, .bytes = NAN, .ceiling_share = NAN, .launches = -1};
     }
     return n;
 }
@@ -120,7 +135,8 @@ static enum status store_lines(struct store *s, int64_t process, const struct tr
     struct arena a = {0};
     int n = fill_lines(r, sample, at, &a, lines);
     const char *why = incompleteness(r, x->n_ops, x->n_without_call, &reason);
-    struct ledger_record ledger = {.wall_ns = (double)(x->end_ns - x->start_ns), .lines = lines, .n_lines = n, .is_complete = !*why, .reason = *why ? why : NULL};
+    struct ledger_record ledger = {
+        .wall_ns = (double)(x->end_ns - x->start_ns), .lines = lines, .n_lines = n, .is_complete = !*why, .reason = *why ? why : NULL};
     enum status st = store_ledger(s, process, (int)sample, &ledger, e);
     arena_free(&a);
     text_free(&reason);
@@ -135,8 +151,14 @@ static enum status store_operations(struct store *s, int64_t process, const stru
     struct arena a = {0};
     for (size_t i = first; i < *at; i++) {
         const struct attributed_op *x = &r->found.ops[i];
-        lines[i - first] = (struct op_line){.stage = stage_name(r, x->stage), .op = r->imported.activity.names[x->name], .category = device_category_name(x->category),
-            .place = unit_name(&a, x->device), .calls = x->calls, .ns = (double)x->ns, .flop = NAN, .bytes = bytes_of(x->category, x->bytes)};
+        lines[i - first] = (struct op_line){.stage = stage_name(r, x->stage),
+                                            .op = r->imported.activity.names[x->name],
+                                            .category = device_category_name(x->category),
+                                            .place = unit_name(&a, x->device),
+                                            .calls = x->calls,
+                                            .ns = (double)x->ns,
+                                            .flop = NAN,
+                                            .bytes = bytes_of(x->category, x->bytes)};
     }
     enum status st = store_ops(s, process, (int)sample, lines, (int)(*at - first), e);
     arena_free(&a);
@@ -195,18 +217,31 @@ static void add_facts(const struct trace_run *r, struct imported *facts) {
     if (r->imported.rank >= 0) imported_environment(facts, "distributed.rank", text);
     time_t seconds = (time_t)(r->imported.recorded_unix_ns / 1000000000);
     struct tm when;
-    if (r->imported.recorded_unix_ns >= 0 && gmtime_r(&seconds, &when) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &when)) imported_environment(facts, "trace.recorded", text);
+    if (r->imported.recorded_unix_ns >= 0 && gmtime_r(&seconds, &when) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &when))
+        imported_environment(facts, "trace.recorded", text);
 }
 
 static enum status begin_run(struct storing *t, const struct trace_run *r, int cell, const struct id *run, struct error *e) {
     struct arena a = {0};
     struct imported facts = {0};
     char *spec = canonical(spec_of(t->q, r->file)), *comparable = canonical(comparability_of(t->q, r));
-    for (size_t i = 0; i < r->imported.n_environment; i++) imported_environment(&facts, r->imported.environment[i].key, r->imported.environment[i].value);
+    for (size_t i = 0; i < r->imported.n_environment; i++)
+        imported_environment(&facts, r->imported.environment[i].key, r->imported.environment[i].value);
     add_facts(r, &facts);
-    struct run_record record = {.id = *run, .experiment = t->experiment, .cell = cell, .workload = "trace", .model = r->file, .backend = "external", .dtype = "unknown",
-        .scenario = "recorded", .label = label_of(t, r, &a), .spec_json = spec, .spec_hash = hash_bytes(0, spec, strlen(spec)),
-        .comparability = hash_bytes(0, comparable, strlen(comparable)), .comparability_json = comparable, .created_unix_ns = t->now_ns};
+    struct run_record record = {.id = *run,
+                                .experiment = t->experiment,
+                                .cell = cell,
+                                .workload = "trace",
+                                .model = r->file,
+                                .backend = "external",
+                                .dtype = "unknown",
+                                .scenario = "recorded",
+                                .label = label_of(t, r, &a),
+                                .spec_json = spec,
+                                .spec_hash = hash_bytes(0, spec, strlen(spec)),
+                                .comparability = hash_bytes(0, comparable, strlen(comparable)),
+                                .comparability_json = comparable,
+                                .created_unix_ns = t->now_ns};
     struct machine_record machine = {r->imported.machine, (int)r->imported.n_machine};
     struct environment_record environment = {facts.environment, (int)facts.n_environment};
     enum status st = store_run_begin(t->s, &record, &machine, &environment, e);
@@ -220,7 +255,8 @@ static enum status begin_run(struct storing *t, const struct trace_run *r, int c
 static enum status store_one(struct storing *t, const struct trace_run *r, int cell, struct error *e) {
     struct id run;
     int64_t process = 0;
-    struct process_record record = {.pid = (int)r->imported.pid, .start_unix_ns = r->imported.recorded_unix_ns, .prepare_ns = -1, .load_ns = -1, .first_token_ns = -1};
+    struct process_record record = {
+        .pid = (int)r->imported.pid, .start_unix_ns = r->imported.recorded_unix_ns, .prepare_ns = -1, .load_ns = -1, .first_token_ns = -1};
     enum status st = id_draw(&run, e);
     if (st == STATUS_OK) st = begin_run(t, r, cell, &run, e);
     if (st == STATUS_OK) st = store_process_begin(t->s, &run, &record, &process, e);
@@ -234,8 +270,13 @@ static enum status begin_experiment(struct storing *t, const struct trace_run *r
     struct arena a = {0};
     char *spec = canonical(spec_of(t->q, t->n_runs == 1 ? runs[0].file : NULL));
     enum status st = id_draw(&t->experiment, e);
-    struct experiment_record record = {.id = t->experiment, .name = t->q->name, .workload = "trace", .design = "single", .spec_json = spec, .n_blocks = 1,
-        .created_unix_ns = t->now_ns};
+    struct experiment_record record = {.id = t->experiment,
+                                       .name = t->q->name,
+                                       .workload = "trace",
+                                       .design = "single",
+                                       .spec_json = spec,
+                                       .n_blocks = 1,
+                                       .created_unix_ns = t->now_ns};
     if (st == STATUS_OK) st = store_experiment_begin(t->s, &record, e);
     for (size_t i = 0; i < t->n_runs && st == STATUS_OK; i++) {
         char *axes = canonical(t->n_runs == 1 ? json_object() : json_pack("{s:o}", "file", json_text(runs[i].file)));
@@ -248,7 +289,8 @@ static enum status begin_experiment(struct storing *t, const struct trace_run *r
     return st;
 }
 
-enum status trace_runs_store(struct store *s, const struct trace_request *q, const struct trace_run *runs, size_t n, struct id *experiment, struct error *e) {
+enum status trace_runs_store(struct store *s, const struct trace_request *q, const struct trace_run *runs, size_t n, struct id *experiment,
+                             struct error *e) {
     struct storing t = {.s = s, .q = q, .now_ns = unix_ns(), .n_runs = n};
     enum status st = begin_experiment(&t, runs, e);
     for (size_t i = 0; i < n && st == STATUS_OK; i++) {

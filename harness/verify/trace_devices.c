@@ -23,8 +23,8 @@ void projection_add(struct projection *p, const struct activity_op *op) {
 
 json_t *projection_json(const struct projection *p, int64_t origin_ns) {
     int64_t first = p->ops ? p->first_ns - origin_ns : -1, last = p->ops ? p->last_ns - origin_ns : -1;
-    return json_pack("{s:I,s:I,s:I,s:I,s:I}", "ops", (json_int_t)p->ops, "sum_ns", (json_int_t)p->sum_ns, "busy_ns", (json_int_t)p->busy_ns, "first_ns",
-                     (json_int_t)first, "last_ns", (json_int_t)last);
+    return json_pack("{s:I,s:I,s:I,s:I,s:I}", "ops", (json_int_t)p->ops, "sum_ns", (json_int_t)p->sum_ns, "busy_ns", (json_int_t)p->busy_ns,
+                     "first_ns", (json_int_t)first, "last_ns", (json_int_t)last);
 }
 
 /* ---- what runs at once ---- */
@@ -201,9 +201,10 @@ static json_t *gaps_json(const struct account *x) {
     int64_t longest = 0;
     for (size_t i = 0; i < x->n_gaps; i++)
         if (x->gaps[i].end_ns - x->gaps[i].start_ns > longest) longest = x->gaps[i].end_ns - x->gaps[i].start_ns;
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "n", (json_int_t)x->n_gaps, "max_ns", (json_int_t)longest, "sync_ns", (json_int_t)x->piece_ns[PIECE_SYNC],
-                     "host_ns", (json_int_t)x->piece_ns[PIECE_HOST], "call_ns", (json_int_t)x->piece_ns[PIECE_CALL], "queued_ns",
-                     (json_int_t)x->piece_ns[PIECE_QUEUED], "unknown_ns", (json_int_t)x->piece_ns[PIECE_UNKNOWN]);
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "n", (json_int_t)x->n_gaps, "max_ns", (json_int_t)longest, "sync_ns",
+                     (json_int_t)x->piece_ns[PIECE_SYNC], "host_ns", (json_int_t)x->piece_ns[PIECE_HOST], "call_ns",
+                     (json_int_t)x->piece_ns[PIECE_CALL], "queued_ns", (json_int_t)x->piece_ns[PIECE_QUEUED], "unknown_ns",
+                     (json_int_t)x->piece_ns[PIECE_UNKNOWN]);
 }
 
 static json_t *device_json(const struct traced *t, size_t first, size_t last) {
@@ -213,8 +214,9 @@ static json_t *device_json(const struct traced *t, size_t first, size_t last) {
     close_device(t, first, last, &c);
     const struct account *x = &c.account;
     json_t *out = json_pack("{s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "device", (int)t->a->ops[first].device, "ops", (json_int_t)(last - first), "sum_ns",
-                            (json_int_t)x->sum_ns, "first_ns", (json_int_t)(x->first_ns - t->origin_ns), "last_ns", (json_int_t)(x->last_ns - t->origin_ns), "span_ns",
-                            (json_int_t)(x->last_ns - x->first_ns), "busy_ns", (json_int_t)x->busy_ns, "idle_ns", (json_int_t)(x->last_ns - x->first_ns - x->busy_ns));
+                            (json_int_t)x->sum_ns, "first_ns", (json_int_t)(x->first_ns - t->origin_ns), "last_ns",
+                            (json_int_t)(x->last_ns - t->origin_ns), "span_ns", (json_int_t)(x->last_ns - x->first_ns), "busy_ns",
+                            (json_int_t)x->busy_ns, "idle_ns", (json_int_t)(x->last_ns - x->first_ns - x->busy_ns));
     json_object_set_new(out, "by_category", kinds_json(&d, KIND_KERNEL, KIND_COMPUTE, 1));
     json_object_set_new(out, "by_class", kinds_json(&d, KIND_COMPUTE, KIND_COUNT, 0));
     json_object_set_new(out, "compute_and_communication_ns", json_integer((json_int_t)d.both_ns));
@@ -240,7 +242,8 @@ json_t *trace_devices(const struct traced *t) {
 static json_t *stages_json(const struct traced *t, const struct device_account *c) {
     json_t *out = json_object();
     for (size_t i = 0; i <= t->a->n_names; i++)
-        if (c->account.owner_ns[i]) json_object_set_new(out, i < t->a->n_names ? t->a->names[i] : "", json_integer((json_int_t)c->account.owner_ns[i]));
+        if (c->account.owner_ns[i])
+            json_object_set_new(out, i < t->a->n_names ? t->a->names[i] : "", json_integer((json_int_t)c->account.owner_ns[i]));
     return out;
 }
 
@@ -251,8 +254,9 @@ json_t *trace_ledger(const struct traced *t) {
         last = device_end(t->a, first);
         close_device(t, first, last, &c);
         int64_t span_ns = c.account.last_ns - c.account.first_ns;
-        json_array_append_new(out, json_pack("{s:i,s:o,s:I,s:I,s:I}", "device", (int)t->a->ops[first].device, "stages_ns", stages_json(t, &c), "busy_ns",
-                                             (json_int_t)c.account.busy_ns, "idle_ns", (json_int_t)(span_ns - c.account.busy_ns), "span_ns", (json_int_t)span_ns));
+        json_array_append_new(out, json_pack("{s:i,s:o,s:I,s:I,s:I}", "device", (int)t->a->ops[first].device, "stages_ns", stages_json(t, &c),
+                                             "busy_ns", (json_int_t)c.account.busy_ns, "idle_ns", (json_int_t)(span_ns - c.account.busy_ns),
+                                             "span_ns", (json_int_t)span_ns));
         device_account_free(&c);
     }
     return out;

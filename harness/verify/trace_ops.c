@@ -4,7 +4,9 @@
 #include "harness/verify/trace.h"
 #include "kernels/base/sort.h"
 
-static const struct activity_call *call_of(const struct activity *a, const struct activity_op *op) { return op->call < 0 ? NULL : &a->calls[op->call]; }
+static const struct activity_call *call_of(const struct activity *a, const struct activity_op *op) {
+    return op->call < 0 ? NULL : &a->calls[op->call];
+}
 
 /* ---- each ---- */
 
@@ -17,8 +19,18 @@ void trace_rows_of_ops(const struct traced *t, struct trace_rows *out) {
     for (size_t i = 0; i < a->n_ops; i++) {
         const struct activity_op *op = &a->ops[i];
         const struct activity_call *call = call_of(a, op);
-        const int64_t row[OP_COLUMNS] = {op->device, op->stream, op->kind, op->start_ns - t->origin_ns, op->end_ns - t->origin_ns, op->correlation,
-            call ? call->row : -1, call ? call->start_ns - t->origin_ns : -1, call ? call->end_ns - t->origin_ns : -1, op->range, op->bytes, t->op_name_place[op->name]};
+        const int64_t row[OP_COLUMNS] = {op->device,
+                                         op->stream,
+                                         op->kind,
+                                         op->start_ns - t->origin_ns,
+                                         op->end_ns - t->origin_ns,
+                                         op->correlation,
+                                         call ? call->row : -1,
+                                         call ? call->start_ns - t->origin_ns : -1,
+                                         call ? call->end_ns - t->origin_ns : -1,
+                                         op->range,
+                                         op->bytes,
+                                         t->op_name_place[op->name]};
         memcpy(out->values + i * OP_COLUMNS, row, sizeof row);
     }
 }
@@ -122,7 +134,8 @@ static void spread_add(struct spread *s, int64_t ns) {
 
 static json_t *spread_json(const struct spread *s) {
     if (s->n == 0) return json_pack("{s:i}", "n", 0);
-    return json_pack("{s:I,s:I,s:I,s:I}", "n", (json_int_t)s->n, "sum_ns", (json_int_t)s->sum_ns, "min_ns", (json_int_t)s->min_ns, "max_ns", (json_int_t)s->max_ns);
+    return json_pack("{s:I,s:I,s:I,s:I}", "n", (json_int_t)s->n, "sum_ns", (json_int_t)s->sum_ns, "min_ns", (json_int_t)s->min_ns, "max_ns",
+                     (json_int_t)s->max_ns);
 }
 
 json_t *trace_launch(const struct traced *t) {
@@ -193,8 +206,8 @@ json_t *trace_graphs(const struct traced *t) {
     }
     for (size_t i = 0; i < a->n_calls; i++) n_launches += a->calls[i].is_graph_launch;
     mem_free(rows);
-    return json_pack("{s:I,s:I,s:I,s:o}", "launches", (json_int_t)n_launches, "launches_without_ops", (json_int_t)(n_launches - json_array_size(each)), "ops", (json_int_t)n,
-                     "each", each);
+    return json_pack("{s:I,s:I,s:I,s:o}", "launches", (json_int_t)n_launches, "launches_without_ops",
+                     (json_int_t)(n_launches - json_array_size(each)), "ops", (json_int_t)n, "each", each);
 }
 
 /* ---- integrity ---- */

@@ -47,17 +47,20 @@ enum { RANGE_COLUMNS = 6 };
 void trace_rows_of_ranges(const struct traced *t, struct trace_rows *out) {
     const struct activity *a = t->a;
     struct owned *list = owned_by_range(a);
-    *out = (struct trace_rows){.values = mem_alloc(a->n_ranges * RANGE_COLUMNS * sizeof *out->values), .n_rows = a->n_ranges, .columns = RANGE_COLUMNS};
+    *out = (struct trace_rows){
+        .values = mem_alloc(a->n_ranges * RANGE_COLUMNS * sizeof *out->values), .n_rows = a->n_ranges, .columns = RANGE_COLUMNS};
     for (size_t i = 0; i < a->n_ranges; i++) {
         const struct activity_range *r = &a->ranges[i];
-        const int64_t row[RANGE_COLUMNS] = {r->start_ns - t->origin_ns, r->end_ns - t->origin_ns, r->parent, r->depth, list[i].inclusive.ops, list[i].exclusive.ops};
+        const int64_t row[RANGE_COLUMNS] = {r->start_ns - t->origin_ns, r->end_ns - t->origin_ns, r->parent, r->depth,
+                                            list[i].inclusive.ops,      list[i].exclusive.ops};
         memcpy(out->values + i * RANGE_COLUMNS, row, sizeof row);
     }
     mem_free(list);
 }
 
 static json_t *owned_json(const struct traced *t, const struct owned *o, const char *name) {
-    return json_pack("{s:s,s:o,s:o}", "name", name, "inclusive", projection_json(&o->inclusive, t->origin_ns), "exclusive", projection_json(&o->exclusive, t->origin_ns));
+    return json_pack("{s:s,s:o,s:o}", "name", name, "inclusive", projection_json(&o->inclusive, t->origin_ns), "exclusive",
+                     projection_json(&o->exclusive, t->origin_ns));
 }
 
 json_t *trace_ranges(const struct traced *t) {

@@ -117,8 +117,10 @@ static const char *difference_in_object(struct arena *a, const char *path, const
         const char *found = first_difference(a, arena_printf(a, "%s.%.60s", path, key), json_object_get(ours, key), value);
         if (found) return found;
     }
-    json_object_foreach((json_t *)(uintptr_t)ours, key, value)
-        if (!json_object_get(reference, key)) return arena_printf(a, "%s%s%.60s: %s, and none in the reference", path, *path ? "." : "", key, brief(a, value));
+    json_object_foreach((json_t *)(uintptr_t)ours, key, value) {
+        if (json_object_get(reference, key)) continue;
+        return arena_printf(a, "%s%s%.60s: %s, and none in the reference", path, *path ? "." : "", key, brief(a, value));
+    }
     return NULL;
 }
 
@@ -151,7 +153,8 @@ static const char *difference_in_rows(struct arena *a, const char *tensor, const
     size_t width = (size_t)ours->columns;
     for (size_t i = 0; i < ours->n_rows * width; i++)
         if (ours->values[i] != reference[i])
-            return arena_printf(a, "row %zu, %s: %lld, not %lld", i / width, column_name(a, columns_of(tensor), i % width), (long long)ours->values[i], (long long)reference[i]);
+            return arena_printf(a, "row %zu, %s: %lld, not %lld", i / width, column_name(a, columns_of(tensor), i % width),
+                                (long long)ours->values[i], (long long)reference[i]);
     return NULL;
 }
 
@@ -207,7 +210,8 @@ static void compare_device(struct table *t, const json_t *ours, const json_t *re
     const char *device = brief(&t->arena, json_object_get(reference, "device"));
     compare(t, arena_printf(&t->arena, "device %s", device), json_object_get(ours, "device"), json_object_get(reference, "device"));
     for (size_t i = 0; i < sizeof device_keys / sizeof *device_keys; i++)
-        compare(t, arena_printf(&t->arena, "device %s: %s", device, device_keys[i]), json_object_get(ours, device_keys[i]), json_object_get(reference, device_keys[i]));
+        compare(t, arena_printf(&t->arena, "device %s: %s", device, device_keys[i]), json_object_get(ours, device_keys[i]),
+                json_object_get(reference, device_keys[i]));
     for (size_t i = 0; i < sizeof gap_keys / sizeof *gap_keys; i++)
         compare(t, arena_printf(&t->arena, "device %s: gaps.%s", device, gap_keys[i]), json_object_get(json_object_get(ours, "gaps"), gap_keys[i]),
                 json_object_get(json_object_get(reference, "gaps"), gap_keys[i]));
@@ -220,7 +224,8 @@ static void compare_overlap(struct table *t, const json_t *ours, const json_t *r
     json_int_t ns = 0;
     json_object_foreach(json_object_get(reference, "ns_with_n_ops_running"), key, value) ns += strcmp(key, "1") == 0 ? 0 : json_integer_value(value);
     sum = json_integer(ns);
-    compare(t, arena_printf(&t->arena, "device %s: overlap_ns", brief(&t->arena, json_object_get(reference, "device"))), json_object_get(ours, "overlap_ns"), sum);
+    compare(t, arena_printf(&t->arena, "device %s: overlap_ns", brief(&t->arena, json_object_get(reference, "device"))),
+            json_object_get(ours, "overlap_ns"), sum);
     json_decref(sum);
 }
 
@@ -241,7 +246,8 @@ static void check_conservation(struct table *t, const json_t *line) {
     json_int_t sum = json_integer_value(json_object_get(line, "idle_ns"));
     json_object_foreach(json_object_get(line, "stages_ns"), key, value) sum += json_integer_value(value);
     json_t *total = json_integer(sum);
-    compare(t, arena_printf(&t->arena, "ledger of device %s: its sum", brief(&t->arena, json_object_get(line, "device"))), total, json_object_get(line, "span_ns"));
+    compare(t, arena_printf(&t->arena, "ledger of device %s: its sum", brief(&t->arena, json_object_get(line, "device"))), total,
+            json_object_get(line, "span_ns"));
     json_decref(total);
 }
 
@@ -273,7 +279,8 @@ static void print_table(const struct table *t, const char *name, FILE *out) {
     fprintf(out, "%s\n%-48s %22s %22s  %s\n", name, "quantity", "ours", "reference", "verdict");
     for (size_t i = 0; i < t->count; i++) {
         const struct row *r = &t->rows[i];
-        fprintf(out, "%-48s %22s %22s  %s%s%s\n", r->quantity, r->ours, r->reference, r->is_equal ? "equal" : "FAILED", *r->detail ? ": " : "", r->detail);
+        fprintf(out, "%-48s %22s %22s  %s%s%s\n", r->quantity, r->ours, r->reference, r->is_equal ? "equal" : "FAILED", *r->detail ? ": " : "",
+                r->detail);
     }
     fputc('\n', out);
 }
@@ -342,18 +349,23 @@ static enum status verify_folders(struct verifying *v, struct error *e) {
         free(list[i]);
     }
     if (n >= 0) free(list);
-    if (n_cases == 0) return error_set(e, STATUS_INPUT, "'%s' holds no expected.json, nor folders that do; verify traces wants a folder of golden/traces or all of it", v->q->folder);
+    if (n_cases == 0)
+        return error_set(e, STATUS_INPUT,
+                         "'%s' holds no expected.json, nor folders that do; verify traces wants a folder of golden/traces or all of it",
+                         v->q->folder);
     return s;
 }
 
 enum status verify_traces(const struct verify_traces_request *q, FILE *out, int *n_failed, struct error *e) {
     struct verifying v = {.q = q, .out = out, .traces = json_array()};
     char *expected = mem_printf("%s/expected.json", q->folder);
-    enum status s = !directory_exists(q->folder) ? error_set(e, STATUS_INPUT, "'%s' is not a folder; verify traces wants one with a trace and expected.json", q->folder)
-                    : file_exists(expected)      ? verify_folder(&v, q->folder, e)
-                                                 : verify_folders(&v, e);
+    enum status s = !directory_exists(q->folder)
+                        ? error_set(e, STATUS_INPUT, "'%s' is not a folder; verify traces wants one with a trace and expected.json", q->folder)
+                    : file_exists(expected) ? verify_folder(&v, q->folder, e)
+                                            : verify_folders(&v, e);
     if (s == STATUS_OK && q->as_json) {
-        json_t *root = json_pack("{s:s,s:i,s:b,s:i,s:O}", "format", "assay-verify", "version", 1, "ok", v.n_failed == 0, "failed", v.n_failed, "traces", v.traces);
+        json_t *root = json_pack("{s:s,s:i,s:b,s:i,s:O}", "format", "assay-verify", "version", 1, "ok", v.n_failed == 0, "failed", v.n_failed,
+                                 "traces", v.traces);
         json_dumpf(root, out, JSON_INDENT(1));
         fputc('\n', out);
         json_decref(root);

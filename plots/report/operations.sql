@@ -9,7 +9,7 @@ pace as (
 op as (
     select stage, op, category, sum(calls) as calls, sum(ns) as ns, sum(flop) as flop, sum(bytes) as bytes, sum(sum(ns)) over () as total
     from v_op join run using (run_id) group by stage, op, category)
-select coalesce(stage, '') as stage, op as operation, category, printf('%.0f', calls) as "#calls", as_time(ns) as "#time",
+select coalesce(stage, '') as stage, case when length(op) > 160 then substr(op, 1, 159) || '…' else op end as operation, category, printf('%.0f', calls) as "#calls", as_time(ns) as "#time",
        as_percent(ns / total) as "#of operations", case when flop > 0 then printf('%.3g', flop / ns) end as "#GFLOP/s",
        case when bytes > 0 then printf('%.3g', bytes / ns) end as "#GB/s",
        case when flop >= 0 and bytes > 0 then printf('%.3g', flop / bytes) end as "#flop/byte",

@@ -28,7 +28,8 @@ END_TEST
 
 /* 0..10 works; then: the thread waits 12..20, is late until 30, calls 30..34, and the device starts at 37. */
 START_TEST(a_gap_has_four_pieces) {
-    struct account_work work[] = {{.start_ns = 0, .end_ns = 10}, {.start_ns = 37, .end_ns = 40, .has_call = 1, .thread = 2, .call_start_ns = 30, .call_end_ns = 34}};
+    struct account_work work[] = {{.start_ns = 0, .end_ns = 10},
+                                  {.start_ns = 37, .end_ns = 40, .has_call = 1, .thread = 2, .call_start_ns = 30, .call_end_ns = 34}};
     struct account_wait waits[] = {{12, 20, 2}, {5, 9, 2}, {0, 50, 1}};
     struct account a = close_all(work, 2, waits, 3, 1);
     ck_assert_uint_eq(a.n_gaps, 1);
@@ -68,7 +69,8 @@ END_TEST
 
 /* In one stream too. A long one, one inside it, one that goes on after it: each instant is the earlier starter's. */
 START_TEST(the_first_to_start_has_the_time) {
-    struct account_work work[] = {{.start_ns = 5, .end_ns = 8, .owner = 1}, {.start_ns = 7, .end_ns = 15, .owner = 2}, {.start_ns = 0, .end_ns = 10, .owner = 0}};
+    struct account_work work[] = {
+        {.start_ns = 5, .end_ns = 8, .owner = 1}, {.start_ns = 7, .end_ns = 15, .owner = 2}, {.start_ns = 0, .end_ns = 10, .owner = 0}};
     struct account a = close_all(work, 3, NULL, 0, 3);
     ck_assert_int_eq(a.owner_ns[0], 10);
     ck_assert_int_eq(a.owner_ns[1], 0);
@@ -93,12 +95,16 @@ START_TEST(equal_starts_have_an_order) {
 END_TEST
 
 START_TEST(operations_of_no_length_take_no_time) {
-    struct account_work middle[] = {{.start_ns = 0, .end_ns = 10}, {.start_ns = 14, .end_ns = 14, .has_call = 1, .call_start_ns = 1, .call_end_ns = 2}, {.start_ns = 20, .end_ns = 25}};
+    struct account_work middle[] = {{.start_ns = 0, .end_ns = 10},
+                                    {.start_ns = 14, .end_ns = 14, .has_call = 1, .call_start_ns = 1, .call_end_ns = 2},
+                                    {.start_ns = 20, .end_ns = 25}};
     struct account a = close_all(middle, 3, NULL, 0, 1);
     ck_assert_uint_eq(a.n_gaps, 1);
     ck_assert_int_eq(a.gaps[0].ended_by, 2);
     check_pieces(a.piece_ns, 0, 0, 0, 0, 10);
-    struct account_work ends[] = {{.start_ns = 2, .end_ns = 2}, {.start_ns = 10, .end_ns = 12}, {.start_ns = 20, .end_ns = 20, .has_call = 1, .call_start_ns = 15, .call_end_ns = 16}};
+    struct account_work ends[] = {{.start_ns = 2, .end_ns = 2},
+                                  {.start_ns = 10, .end_ns = 12},
+                                  {.start_ns = 20, .end_ns = 20, .has_call = 1, .call_start_ns = 15, .call_end_ns = 16}};
     a = close_all(ends, 3, NULL, 0, 1);
     ck_assert_int_eq(a.first_ns, 2);
     ck_assert_int_eq(a.last_ns, 20);
@@ -111,7 +117,8 @@ END_TEST
 
 /* A blocking copy that waits in a synchronisation of its own is one wait. */
 START_TEST(waits_inside_waits_count_once) {
-    struct account_work work[] = {{.start_ns = 0, .end_ns = 10}, {.start_ns = 50, .end_ns = 60, .has_call = 1, .thread = 1, .call_start_ns = 50, .call_end_ns = 51}};
+    struct account_work work[] = {{.start_ns = 0, .end_ns = 10},
+                                  {.start_ns = 50, .end_ns = 60, .has_call = 1, .thread = 1, .call_start_ns = 50, .call_end_ns = 51}};
     struct account_wait waits[] = {{20, 40, 1}, {25, 30, 1}, {35, 45, 1}, {12, 14, 1}, {41, 43, 0}};
     struct account a = close_all(work, 2, waits, 5, 1);
     check_pieces(a.piece_ns, 27, 13, 0, 0, 0);
@@ -126,8 +133,12 @@ enum { LENGTH = 400, MOST_WORK = 24, MOST_WAITS = 12, THREADS = 3, OWNERS = 4 };
 static int64_t draw(uint64_t *seed, int64_t below) { return (int64_t)(random_next(seed) % (uint64_t)below); }
 
 static void draw_work(uint64_t *seed, struct account_work *w) {
-    *w = (struct account_work){.start_ns = draw(seed, LENGTH), .has_call = draw(seed, 5) > 0, .thread = (int32_t)draw(seed, THREADS), .stream = (int32_t)draw(seed, 2),
-                               .correlation = draw(seed, 9), .owner = (int32_t)draw(seed, OWNERS)};
+    *w = (struct account_work){.start_ns = draw(seed, LENGTH),
+                               .has_call = draw(seed, 5) > 0,
+                               .thread = (int32_t)draw(seed, THREADS),
+                               .stream = (int32_t)draw(seed, 2),
+                               .correlation = draw(seed, 9),
+                               .owner = (int32_t)draw(seed, OWNERS)};
     w->end_ns = w->start_ns + (draw(seed, 6) ? draw(seed, 30) : 0);
     w->call_start_ns = w->start_ns - 20 + draw(seed, 30);
     w->call_end_ns = w->call_start_ns + draw(seed, 15);
@@ -206,5 +217,6 @@ START_TEST(counting_every_instant_agrees) {
 }
 END_TEST
 
-TEST_MAIN("account", nothing_is_nothing, a_gap_has_four_pieces, calls_may_lie_anywhere, without_a_call_nothing_is_known, the_first_to_start_has_the_time,
-          equal_starts_have_an_order, operations_of_no_length_take_no_time, waits_inside_waits_count_once, counting_every_instant_agrees)
+TEST_MAIN("account", nothing_is_nothing, a_gap_has_four_pieces, calls_may_lie_anywhere, without_a_call_nothing_is_known,
+          the_first_to_start_has_the_time, equal_starts_have_an_order, operations_of_no_length_take_no_time, waits_inside_waits_count_once,
+          counting_every_instant_agrees)

@@ -103,13 +103,16 @@ static int32_t find_call(const struct activity *a, const struct activity_op *op)
     for (size_t i = 0; i < a->n_calls; i++) {
         const struct activity_call *c = &a->calls[i];
         if (c->process != op->process || c->correlation != op->correlation) continue;
-        if (found < 0 || c->start_ns < a->calls[found].start_ns || (c->start_ns == a->calls[found].start_ns && c->row < a->calls[found].row)) found = (int32_t)i;
+        if (found < 0 || c->start_ns < a->calls[found].start_ns || (c->start_ns == a->calls[found].start_ns && c->row < a->calls[found].row))
+            found = (int32_t)i;
     }
     return found;
 }
 
 /* Of the ranges that hold the call's start, the last one to start, of these the first to end, of these the later row. */
-static int is_inside(const struct activity_range *a, const struct activity_range *b) { return a->start_ns != b->start_ns ? a->start_ns > b->start_ns : a->end_ns <= b->end_ns; }
+static int is_inside(const struct activity_range *a, const struct activity_range *b) {
+    return a->start_ns != b->start_ns ? a->start_ns > b->start_ns : a->end_ns <= b->end_ns;
+}
 
 static int32_t find_range(const struct activity *a, const struct activity_call *c) {
     int32_t found = -1;
@@ -130,7 +133,8 @@ START_TEST(looking_at_everything_agrees) {
         for (size_t i = 0; i < a.n_ops; i++) {
             int32_t call = find_call(&a, &a.ops[i]);
             REQUIRE(a.ops[i].call == call, "the call of operation %zu of trial %llu", i, (unsigned long long)trial);
-            REQUIRE(a.ops[i].range == (call < 0 ? -1 : find_range(&a, &a.calls[call])), "the range of operation %zu of trial %llu", i, (unsigned long long)trial);
+            REQUIRE(a.ops[i].range == (call < 0 ? -1 : find_range(&a, &a.calls[call])), "the range of operation %zu of trial %llu", i,
+                    (unsigned long long)trial);
         }
         activity_free(&a);
     }
@@ -153,14 +157,17 @@ static void attribute_all(struct activity *a, const struct stage_choice *c, stru
 static int64_t line_ns(const struct activity *a, const struct attributed *x, int32_t sample, const char *stage, const char *category) {
     for (size_t i = 0; i < x->n_lines; i++) {
         const struct attributed_line *l = &x->lines[i];
-        if (l->sample == sample && strcmp(l->stage < 0 ? "" : a->names[l->stage], stage) == 0 && strcmp(device_category_name(l->category), category) == 0) return l->ns;
+        if (l->sample == sample && strcmp(l->stage < 0 ? "" : a->names[l->stage], stage) == 0 &&
+            strcmp(device_category_name(l->category), category) == 0)
+            return l->ns;
     }
     return -1;
 }
 
 static int64_t launches_of(const struct activity *a, const struct attributed *x, const char *stage) {
     for (size_t i = 0; i < x->n_lines; i++)
-        if (x->lines[i].stage >= 0 && strcmp(a->names[x->lines[i].stage], stage) == 0 && x->lines[i].category == DEVICE_COMPUTE) return x->lines[i].launches;
+        if (x->lines[i].stage >= 0 && strcmp(a->names[x->lines[i].stage], stage) == 0 && x->lines[i].category == DEVICE_COMPUTE)
+            return x->lines[i].launches;
     return -1;
 }
 
@@ -228,7 +235,8 @@ START_TEST(what_is_not_there_is_named) {
     static const struct {
         struct stage_choice choice;
         const char *words;
-    } cases[] = {{{.stages = "nothing"}, "--stages nothing: no range of the trace has such a name; there are 'step 0'"}, {{.iteration = "x"}, "--iteration x: no range"}};
+    } cases[] = {{{.stages = "nothing"}, "--stages nothing: no range of the trace has such a name; there are 'step 0'"},
+                 {{.iteration = "x"}, "--iteration x: no range"}};
     struct activity a = {0};
     struct stages s;
     add_steps(&a);

@@ -68,7 +68,9 @@ END_TEST
 
 START_TEST(texts_are_made_printable) {
     struct imported x;
-    read_good(STRINGS VERSION("3.1.0") KERNELS RANGES A_KERNEL "INSERT INTO NVTX_EVENTS VALUES(0, 1, 59, 1, NULL, 7), (0, 2, 59, 1, 'tab' || char(9), NULL);", &x);
+    read_good(STRINGS VERSION("3.1.0") KERNELS RANGES A_KERNEL
+              "INSERT INTO NVTX_EVENTS VALUES(0, 1, 59, 1, NULL, 7), (0, 2, 59, 1, 'tab' || char(9), NULL);",
+              &x);
     ck_assert_str_eq(x.activity.names[x.activity.ranges[0].name], "bad ?");
     ck_assert_str_eq(x.activity.names[x.activity.ranges[1].name], "tab ");
     ck_assert_int_eq(x.pid, 5);
@@ -177,5 +179,5 @@ START_TEST(cut_exports_are_refused) {
 }
 END_TEST
 
-TEST_MAIN("import_nsys", rows_are_joined_by_process, texts_are_made_printable, graphs_and_copies, facts_and_complaints, bad_exports_have_one_clear_error,
-          what_is_no_database_is_said, cut_exports_are_refused)
+TEST_MAIN("import_nsys", rows_are_joined_by_process, texts_are_made_printable, graphs_and_copies, facts_and_complaints,
+          bad_exports_have_one_clear_error, what_is_no_database_is_said, cut_exports_are_refused)

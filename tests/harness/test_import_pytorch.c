@@ -38,10 +38,24 @@ START_TEST(microseconds_are_exact) {
     static const struct {
         const char *text;
         int64_t ns;
-    } good[] = {{"1419247332972.313", 1419247332972313}, {"68.0", 68000}, {"0", 0}, {"-0.5", -500}, {"1712867402348289", 1712867402348289000}, {"0.0005", 0}, {"0.0015", 2},
-                {"0.0025", 2}, {"0.00251", 3}, {"1e3", 1000000}, {"12.5E-1", 1250}, {"+7", 7000}, {"00012.5", 12500}, {"9007199254740993.001", 9007199254740993001},
-                {"0.000000000000000000000000000001", 0}, {"5.", 5000}};
-    static const char *const bad[] = {"", "-", ".", "1x", "abc", "1e", "1e99", "99999999999999999999", "9223372036854775.808", "1.2.3", " 1", "1e2000", "0x10", "NaN"};
+    } good[] = {{"1419247332972.313", 1419247332972313},
+                {"68.0", 68000},
+                {"0", 0},
+                {"-0.5", -500},
+                {"1712867402348289", 1712867402348289000},
+                {"0.0005", 0},
+                {"0.0015", 2},
+                {"0.0025", 2},
+                {"0.00251", 3},
+                {"1e3", 1000000},
+                {"12.5E-1", 1250},
+                {"+7", 7000},
+                {"00012.5", 12500},
+                {"9007199254740993.001", 9007199254740993001},
+                {"0.000000000000000000000000000001", 0},
+                {"5.", 5000}};
+    static const char *const bad[] = {"",      "-",  ".",      "1x",   "abc", "1e", "1e99", "99999999999999999999", "9223372036854775.808",
+                                      "1.2.3", " 1", "1e2000", "0x10", "NaN"};
     int64_t ns;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         ck_assert_msg(decimal_ns(good[i].text, &ns), "%s", good[i].text);
@@ -91,8 +105,10 @@ END_TEST
 
 START_TEST(facts_are_those_of_the_file) {
     struct imported x;
-    read_good("{\"baseTimeNanoseconds\":1700000000000000000,\"deviceProperties\":[{\"name\":\"G\"},{\"name\":\"G\"},{\"name\":\"H\"}],\"distributedInfo\":{\"rank\":3,\"x\":{}},"
-              "\"INFO\":[\"CUPTI stopped early? = 1\"],\"cuda_driver_version\":12090,\"metadata\":{\"deep\":[{\"er\":null}]},\"traceEvents\":[" KERNEL "]}", &x);
+    read_good(
+        "{\"baseTimeNanoseconds\":1700000000000000000,\"deviceProperties\":[{\"name\":\"G\"},{\"name\":\"G\"},{\"name\":\"H\"}],\"distributedInfo\":{\"rank\":3,\"x\":{}},"
+        "\"INFO\":[\"CUPTI stopped early? = 1\"],\"cuda_driver_version\":12090,\"metadata\":{\"deep\":[{\"er\":null}]},\"traceEvents\":[" KERNEL "]}",
+        &x);
     ck_assert_str_eq(x.machine[0].value, "2 x G, H");
     ck_assert_int_eq(x.rank, 3);
     ck_assert_int_eq(x.recorded_unix_ns, 1700000000000001500);
@@ -232,4 +248,5 @@ START_TEST(what_is_no_file_is_said) {
 END_TEST
 
 TEST_MAIN("import_pytorch", microseconds_are_exact, rows_are_those_of_the_categories, facts_are_those_of_the_file, an_event_without_a_time_is_counted,
-          bad_traces_have_one_clear_error, nesting_is_bounded, long_texts_are_bounded_where_they_are_kept, gzip_is_seen_from_its_bytes, what_is_no_file_is_said)
+          bad_traces_have_one_clear_error, nesting_is_bounded, long_texts_are_bounded_where_they_are_kept, gzip_is_seen_from_its_bytes,
+          what_is_no_file_is_said)
