@@ -49,15 +49,22 @@ int32_t activity_name(struct activity *a, const char *text, size_t bytes) {
 
 /* ---- rows ---- */
 
+/* By half, and without touching what is new: of millions of rows only those that are used cost memory. */
+static void *grow(void *rows, size_t n, size_t *capacity, size_t row_bytes) {
+    if (n < *capacity) return rows;
+    *capacity += *capacity ? *capacity / 2 : 64;
+    return mem_resize(rows, *capacity * row_bytes);
+}
+
 struct activity_op *activity_add_op(struct activity *a) {
-    LIST_GROW(a->ops, a->n_ops, a->op_capacity);
+    a->ops = grow(a->ops, a->n_ops, &a->op_capacity, sizeof *a->ops);
     struct activity_op *op = &a->ops[a->n_ops++];
     *op = (struct activity_op){.correlation = -1, .call = -1, .range = -1};
     return op;
 }
 
 struct activity_call *activity_add_call(struct activity *a) {
-    LIST_GROW(a->calls, a->n_calls, a->call_capacity);
+    a->calls = grow(a->calls, a->n_calls, &a->call_capacity, sizeof *a->calls);
     struct activity_call *call = &a->calls[a->n_calls];
     *call = (struct activity_call){.correlation = -1, .row = (int32_t)a->n_calls};
     a->n_calls++;
@@ -65,7 +72,7 @@ struct activity_call *activity_add_call(struct activity *a) {
 }
 
 struct activity_range *activity_add_range(struct activity *a) {
-    LIST_GROW(a->ranges, a->n_ranges, a->range_capacity);
+    a->ranges = grow(a->ranges, a->n_ranges, &a->range_capacity, sizeof *a->ranges);
     struct activity_range *range = &a->ranges[a->n_ranges++];
     *range = (struct activity_range){.parent = -1};
     return range;
@@ -75,7 +82,7 @@ static int has_word(const char *name, const char *word) { return strstr(name, wo
 
 /* cudaMemcpy and its kin block unless they say Async; so do cuMemcpyDtoH and the like. */
 int activity_is_blocking(const char *name) {
-    if (has_word(name, "DeviceSynchronize") || has_word(name, "StreamSynchronize") || has_word(name, "EventSynchronize") || has_word(name, "CtxSynchronize")) return 1;
+    if (has_word(name, "DeviceSynchronize") || has_word(name, "StreamSynchronize") || has_word(name, "EventSynchronize") || has_word(name, "CtxSynchronize") || has_word(name, "ThreadSynchronize")) return 1;
     if (has_word(name, "Async") || has_word(name, "Graph") || has_word(name, "Batch")) return 0;
     return has_word(name, "Memcpy") || has_word(name, "Memset");
 }

@@ -1,4 +1,4 @@
--- time of each category of work (linear, attention, …): the timed median, shared out by the profiled pass
+-- time of each category of work (linear, attention, …): the timed median, shared out by the profiled pass (alone where there is no other)
 -- empty: no selected run has a profiled pass (run with --profile 1 or more)
 
 create temp table part as

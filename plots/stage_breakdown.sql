@@ -1,9 +1,9 @@
--- time of each pipeline stage: the timed median, shared out by the profiled pass, with idle time and the residual
+-- time of each pipeline stage: the timed median, shared out by the profiled pass (alone where there is no other), with idle time and the residual
 -- empty: no selected run has a profiled pass (run with --profile 1 or more)
 
 create temp table part as
 select s.position as run, l.unit, coalesce(l.stage, case
-    when l.category like 'idle%' then 'idle' else l.category end) as name,
+    when l.category like 'idle%' then 'idle' when l.category = 'residual' then 'residual' else '(no stage)' end) as name,
        case when l.stage is not null then 0 when l.category like 'idle%' then 1
            when l.category = 'residual' then 2 else 0 end as kind,
        sum(l.ns) / max(l.wall_ns) as share

@@ -15,7 +15,7 @@ struct command {
 };
 
 #define COMMAND_LIST(X) \
-    X(run) X(experiment) X(compare) X(show) X(list) X(export) X(plot) X(report) X(ceilings) X(doctor) X(verify) X(tokenize)
+    X(run) X(experiment) X(compare) X(show) X(list) X(export) X(plot) X(report) X(ceilings) X(doctor) X(verify) X(tokenize) X(import)
 #define X(name) extern const struct command command_##name;
 COMMAND_LIST(X)
 #undef X

@@ -25,6 +25,7 @@ enum {
     FOR_TOKENIZE = 512,
     FOR_COMPARE = 1024,
     FOR_CEILINGS = 2048,
+    FOR_IMPORT = 4096,
 };
 
 /* id, name, kind, axis?, default, commands, value's name, help */
@@ -60,7 +61,10 @@ enum {
     X(BLOCKS, "blocks", INT, 0, NULL, FOR_EXPERIMENT, "N", "as --processes") \
     X(DRY_RUN, "dry-run", FLAG, 0, "0", FOR_EXPERIMENT, NULL, "print the cells and an estimate of the time, measure nothing") \
     X(RESUME, "resume", FLAG, 0, "0", FOR_EXPERIMENT, NULL, "go on with the interrupted experiment of the same spec") \
-    X(NAME, "name", TEXT, 0, NULL, FOR_MEASURE, "NAME", "a name to find the run or experiment by") \
+    X(NAME, "name", TEXT, 0, NULL, FOR_MEASURE | FOR_IMPORT, "NAME", "a name to find the run or experiment by") \
+    X(STAGES, "stages", TEXT, 0, NULL, FOR_IMPORT, "PATTERN", "which ranges are stages: names or globs with commas between; default: all") \
+    X(STAGE_DEPTH, "stage-depth", INT, 0, "0", FOR_IMPORT, "N", "ranges nested deeper than N stages belong to the N-th (1: outermost); 0: the innermost counts") \
+    X(ITERATION, "iteration", TEXT, 0, NULL, FOR_IMPORT, "NAME", "a range, by name or glob, whose instances are the samples; default: the whole trace is one") \
     X(DB, "db", TEXT, 0, "assay.db", FOR_STORE, "FILE", "the database") \
     X(FORMAT, "o", TEXT, 0, NULL, FOR_OUTPUT, "FORMAT|FILE", "md, json, jsonl or csv; plot, report and trace export: the file to write") \
     X(CONFIG, "config", TEXT, 0, NULL, FOR_SPEC, "FILE", "a JSON object of options by name; the command line wins over it") \

@@ -1,7 +1,10 @@
 # Stacked horizontal bars, one row a run: the drawing of every breakdown. Expects the blocks
 #   bars (row, series, low, high, share, text)   series (name, kind)   rows (row, label)   wall (row, median, low, high)
-# and `axis`, the label of x. Kinds: 0 busy, solid; 1 idle, hatched; 2 residual, empty.
-key_rows = (series_rows + 3) / 4
+#   basis (n_timed, n_profiled, high, chars): of the wall times, and the longest name of a series
+# Kinds: 0 busy, solid; 1 idle, hatched; 2 residual, empty.
+key_columns = int(780 / (7.0 * basis_chars[1] + 60))
+key_columns = key_columns > 4 ? 4 : key_columns < 1 ? 1 : key_columns
+key_rows = (series_rows + key_columns - 1) / key_columns
 strip = 18 * key_rows + 22
 height = strip + 30 * rows_rows + 72
 load begin
@@ -10,17 +13,17 @@ set rmargin at screen 1 - 24.0 / width
 set tmargin at screen 1 - real(strip) / height
 set bmargin at screen bottom + 60.0 / height
 set key at screen 0.5, \
-    screen 1 - 4.0 / height center top horizontal Left reverse maxcols 4 samplen 1.6 spacing 1.1 font small
+    screen 1 - 4.0 / height center top horizontal Left reverse maxcols key_columns samplen 1.6 spacing 1.1 font small
 
 stats bars using 4 nooutput
 far = STATS_max
-if (wall_rows > 0) {
-    stats wall using 4 nooutput
-    if (STATS_records > 0 && STATS_max > far) { far = STATS_max }
-}
+if (basis_high[1] > far) { far = basis_high[1] }
 set xrange [0:far * 1.03]
 set yrange [rows_rows + 0.6:0.4]
-set xlabel axis offset 0, 0.3
+profiled = 'mean of the profiled samples'
+timed = 'timed median (dot, 95 % interval), shared out by the profiled pass'
+set xlabel 'ms a sample: '.(basis_n_timed[1] == 0 ? profiled : basis_n_profiled[1] == 0 ? timed : \
+    'timed median (dot, 95 % interval); without one the '.profiled) offset 0, 0.3
 set xtics font small
 set grid xtics linestyle 100
 set border 1
@@ -30,7 +33,8 @@ do for [i = 1:rows_rows] {
 }
 
 fill(i) = series_kind[i] == 0 ? 3 : series_kind[i] == 1 ? 4 + i % 4 : 0
-tone(i) = series_kind[i] == 0 ? colour(i) : 0x606060
+# patterns repeat after four: the next four are lighter
+tone(i) = series_kind[i] == 0 ? colour(i) : (i / 4) % 2 ? 0x606060 : 0xa0a0a0
 plot for [i = 1:series_rows] bars using ($2 == i ? $3 : NaN):1:3:4:($1 - 0.33):($1 + 0.33) \
         with boxxyerror fillstyle pattern fill(i) border lc rgb '#404040' lc rgb tone(i) lw 0.6 \
         title series_name[i], \

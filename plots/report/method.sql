@@ -29,5 +29,10 @@ select text from (
            || case when max(ratio) > min(ratio) then ' to ' || as_ratio(max(ratio), null, null) else '' end || ' of the timed one.'
     from v_perturbation join selected using (run_id) having count(*)
     union all
+    select 4, s.label || ': read from ' || e.value || coalesce(', recorded ' || (select value from v_environment t where t.run_id = s.run_id and t.key = 'trace.recorded'), '')
+           || '; ' || (select count(*) || iif(count(*) = 1, ' sample', ' samples') from v_sample x where x.run_id = s.run_id)
+           || ', with whatever its profiler cost. Time of the devices goes to the stage whose host call launched the work.'
+    from selected s join v_environment e using (run_id) where e.key = 'trace.format'
+    union all
     select 5, 'Medians and effects carry 95 % intervals, speed-ups against the plain cell 99 %. A verdict is faster, slower, equivalent (within 2 %) or inconclusive.')
 where text is not null order by place;

@@ -9,9 +9,11 @@ pace as (
 op as (
     select stage, op, category, sum(calls) as calls, sum(ns) as ns, sum(flop) as flop, sum(bytes) as bytes, sum(sum(ns)) over () as total
     from v_op join run using (run_id) group by stage, op, category)
-select coalesce(stage, '') as stage, op as operation, category, printf('%.0f', calls) as "#calls", as_time(ns) as "#time",
-       as_percent(ns / total) as "#of operations", printf('%.3g', nullif(flop, 0) / ns) as "#GFLOP/s",
-       printf('%.3g', nullif(bytes, 0) / ns) as "#GB/s", printf('%.3g', flop / nullif(bytes, 0)) as "#flop/byte",
-       as_percent(max(coalesce(bytes / ns * 1e9 / read, 0), coalesce(flop / ns * 1e9 / matrix, 0))) as "#of ceiling",
+select coalesce(stage, '') as stage, case when length(op) > 160 then substr(op, 1, 159) || '…' else op end as operation, category, printf('%.0f', calls) as "#calls", as_time(ns) as "#time",
+       as_percent(ns / total) as "#of operations", case when flop > 0 then printf('%.3g', flop / ns) end as "#GFLOP/s",
+       case when bytes > 0 then printf('%.3g', bytes / ns) end as "#GB/s",
+       case when flop >= 0 and bytes > 0 then printf('%.3g', flop / bytes) end as "#flop/byte",
+       case when read is not null and coalesce(bytes, flop) is not null
+            then as_percent(max(coalesce(bytes / ns * 1e9 / read, 0), coalesce(flop / ns * 1e9 / matrix, 0))) end as "#of ceiling",
        case when read is null then null when coalesce(flop / matrix, 0) > bytes / read then 'matrix' else 'memory' end as ceiling
 from op, pace where ns > 0 order by ns desc limit 12;

@@ -29,5 +29,13 @@ select text from (
     union all
     select 2, s.position, s.label || ': ' || as_metric(i.metric) || ' ' || as_span(i.median, i.low, i.high, i.unit) || words || '.'
     from selected s join interval i using (run_id) join beside using (run_id)
-    where i.metric in ('e2e_ns', 'ttft_ns', 'decode_tokens_per_s') and not exists (select 1 from base where verdict is not null))
+    where i.metric in ('e2e_ns', 'ttft_ns', 'decode_tokens_per_s') and not exists (select 1 from base where verdict is not null)
+    union all
+    select 3, position, label || ': ' || unit || ' works ' || as_percent(busy) || ' of ' || as_time(wall_ns) || ' (mean of the profiled samples). It is idle '
+           || as_percent(late) || ' because the host is late, ' || as_percent(queued) || ' for dependencies, ' || as_percent(sync)
+           || ' for synchronisation' || case when unknown > 0 then ', ' || as_percent(unknown) || ' for reasons that are not recorded' else '' end || '.'
+    from (select s.position, s.label, l.unit, max(l.wall_ns) as wall_ns, total(iif(l.category glob 'idle:*' or l.category = 'residual', 0, l.share)) as busy,
+                 total(iif(l.category in ('idle:host', 'idle:call'), l.share, 0)) as late, total(iif(l.category = 'idle:queued', l.share, 0)) as queued,
+                 total(iif(l.category = 'idle:sync', l.share, 0)) as sync, total(iif(l.category in ('idle:unknown', 'residual'), l.share, 0)) as unknown
+          from selected s join v_ledger l using (run_id) join v_run r using (run_id) where r.backend = 'external' group by s.position, l.unit))
 where text is not null order by place, sub;

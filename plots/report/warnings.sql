@@ -18,7 +18,8 @@ problem as (
     from chosen c join v_perturbation p using (run_id) where p.low > 1.05
     union all
     select c.position, c.label || ': the ledger is incomplete' || coalesce(': ' || l.reason, '') || '.'
-    from chosen c join v_ledger l using (run_id) where l.is_complete = 0 group by c.position
+    from chosen c join v_ledger l using (run_id) where l.is_complete = 0
+        and not exists (select 1 from v_warning w where w.run_id = c.run_id and instr(w.text, l.reason)) group by c.position
     union all
     select 0, 'These runs are not all comparable: they differ in ' || group_concat(key, ', ') || '. Ratios between them are not given.'
     from (select f.key from chosen c, json_each(c.comparability_json) f group by f.key having count(distinct f.value) > 1)

@@ -97,41 +97,101 @@ static int name_index(struct names *l, const char *name) {
     return l->n++;
 }
 
+/* Rows are the longest stages in their own order, then one for all that are shorter, then one for everything. */
+enum { MAX_STAGES = MAX_COLUMNS, ROW_REST = MAX_STAGES, ROW_ALL, N_ROWS };
+
 struct matrix {
     struct names stages, categories;
-    double ns[MAX_COLUMNS][MAX_COLUMNS];
+    int n_rest;                             /* stages that are not among the rows */
+    double ns[N_ROWS][MAX_COLUMNS];
 };
+
+static int falling(const void *a, const void *b) { return (*(const double *)a < *(const double *)b) - (*(const double *)a > *(const double *)b); }
+
+/* Time by stage, in the order in which they come. */
+static json_t *stage_totals(const json_t *lines, const char *unit) {
+    json_t *totals = json_object(), *line;
+    size_t index;
+    json_array_foreach(lines, index, line) {
+        const char *stage = json_field_text(line, "stage");
+        double ns = json_field(line, "ns"), before = json_number_value(json_object_get(totals, stage));
+        if (strcmp(json_field_text(line, "unit"), unit) == 0) json_object_set_new(totals, stage, json_real(before + (isfinite(ns) ? ns : 0)));
+    }
+    return totals;
+}
+
+/* The time from which on a stage has a row of its own. */
+static double least_shown(json_t *totals) {
+    size_t n = json_object_size(totals), i = 0;
+    double *sorted = mem_alloc(n * sizeof *sorted), least = -INFINITY;
+    const char *stage;
+    json_t *total;
+    json_object_foreach(totals, stage, total) sorted[i++] = json_real_value(total);
+    qsort(sorted, n, sizeof *sorted, falling);
+    if (n > MAX_STAGES) least = sorted[MAX_STAGES - 1];
+    mem_free(sorted);
+    return least;
+}
+
+static void choose_stages(const json_t *lines, const char *unit, struct matrix *m) {
+    json_t *totals = stage_totals(lines, unit), *line;
+    double least = least_shown(totals);
+    size_t index;
+    json_array_foreach(lines, index, line) {
+        const char *stage = json_field_text(line, "stage");
+        if (strcmp(json_field_text(line, "unit"), unit) == 0 && json_real_value(json_object_get(totals, stage)) >= least) name_index(&m->stages, stage);
+    }
+    m->n_rest = (int)json_object_size(totals) - m->stages.n;
+    json_decref(totals);
+}
+
+static int find_name(const struct names *l, const char *name) {
+    for (int i = 0; i < l->n; i++)
+        if (strcmp(l->items[i], name) == 0) return i;
+    return -1;
+}
 
 static void fill_matrix(const json_t *lines, const char *unit, struct matrix *m) {
     size_t index;
     json_t *line;
+    choose_stages(lines, unit, m);
     json_array_foreach(lines, index, line) {
         if (strcmp(json_field_text(line, "unit"), unit) != 0) continue;
-        int s = name_index(&m->stages, json_field_text(line, "stage"));
+        int s = find_name(&m->stages, json_field_text(line, "stage"));
         int c = name_index(&m->categories, json_field_text(line, "category"));
         double ns = json_field(line, "ns");
-        if (s >= 0 && c >= 0 && isfinite(ns)) m->ns[s][c] += ns;
+        if (c < 0 || !isfinite(ns)) continue;
+        m->ns[s < 0 ? ROW_REST : s][c] += ns;
+        m->ns[ROW_ALL][c] += ns;
     }
+}
+
+/* Rows without time have no place, but for the residual of everything: that it is 0 is a result. */
+static void put_matrix_row(const struct matrix *m, int row, const char *name, double wall_ns, FILE *out) {
+    const char *cells[MAX_COLUMNS + 4] = {name};
+    struct human text[MAX_COLUMNS];
+    double total = 0;
+    for (int c = 0; c < m->categories.n; c++) {
+        int is_shown = m->ns[row][c] > 0 || (row == ROW_ALL && strcmp(m->categories.items[c], "residual") == 0);
+        total += m->ns[row][c];
+        text[c] = human_value(is_shown ? m->ns[row][c] : NAN, "ns");
+        cells[3 + c] = text[c].text;
+    }
+    struct human time = human_value(total, "ns"), share = human_percent(total / wall_ns);
+    cells[1] = time.text;
+    cells[2] = share.text;
+    if (total > 0) md_row(out, cells);
 }
 
 static void put_matrix(const struct matrix *m, const char *unit, const char *note, double wall_ns, FILE *out) {
     const char *cells[MAX_COLUMNS + 4] = {unit, "time", "share"};
-    struct human text[MAX_COLUMNS];
+    char rest[48];
     for (int c = 0; c < m->categories.n; c++) cells[3 + c] = m->categories.items[c];
     md_header(out, note, 1, cells);
-    for (int s = 0; s < m->stages.n; s++) {
-        double total = 0;
-        for (int c = 0; c < m->categories.n; c++) {
-            total += m->ns[s][c];
-            text[c] = human_value(m->ns[s][c] > 0 ? m->ns[s][c] : NAN, "ns");
-            cells[3 + c] = text[c].text;
-        }
-        struct human time = human_value(total, "ns"), share = human_percent(total / wall_ns);
-        cells[0] = *m->stages.items[s] ? m->stages.items[s] : "(no stage)";
-        cells[1] = time.text;
-        cells[2] = share.text;
-        md_row(out, cells);
-    }
+    for (int s = 0; s < m->stages.n; s++) put_matrix_row(m, s, *m->stages.items[s] ? m->stages.items[s] : "(no stage)", wall_ns, out);
+    snprintf(rest, sizeof rest, "(%d shorter stages)", m->n_rest);
+    put_matrix_row(m, ROW_REST, rest, wall_ns, out);
+    put_matrix_row(m, ROW_ALL, "(all)", wall_ns, out);
 }
 
 static void put_ceilings(const json_t *lines, const char *note, FILE *out) {

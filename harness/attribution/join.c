@@ -1,0 +1,129 @@
+#include "harness/attribution/join.h"
+
+#include "kernels/base/sort.h"
+
+/* ---- orders ---- */
+
+static int compare_calls(const void *pa, const void *pb, const void *context) {
+    const struct activity_call *a = pa, *b = pb;
+    (void)context;
+    int by_process = SORT_BY(a->process, b->process), by_correlation = SORT_BY(a->correlation, b->correlation);
+    if (by_process) return by_process;
+    if (by_correlation) return by_correlation;
+    int by_start = SORT_BY(a->start_ns, b->start_ns);
+    return by_start ? by_start : SORT_BY(a->row, b->row);
+}
+
+static int compare_ranges(const void *pa, const void *pb, const void *context) {
+    const struct activity_range *a = pa, *b = pb;
+    (void)context;
+    int by_thread = SORT_BY(a->thread, b->thread), by_start = SORT_BY(a->start_ns, b->start_ns);
+    return by_thread ? by_thread : by_start ? by_start : SORT_BY(b->end_ns, a->end_ns);
+}
+
+/* Of rows of calls: by thread and time. */
+static int compare_call_rows(const void *pa, const void *pb, const void *context) {
+    const struct activity_call *calls = context, *a = &calls[*(const uint32_t *)pa], *b = &calls[*(const uint32_t *)pb];
+    int by_thread = SORT_BY(a->thread, b->thread);
+    return by_thread ? by_thread : SORT_BY(a->start_ns, b->start_ns);
+}
+
+/* ---- the call of an operation ---- */
+
+static int is_before(const struct activity_call *call, const struct activity_op *op) {
+    if (call->process != op->process) return call->process < op->process;
+    return call->correlation < op->correlation;
+}
+
+/* The first call in [low, high) that is not before the operation's process and correlation, else high. */
+static size_t find_between(const struct activity *a, const struct activity_op *op, size_t low, size_t high) {
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (is_before(&a->calls[middle], op)) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+/* The same in all calls, looking near `from` first in steps that double: neighbours in time are neighbours here. */
+static size_t find_near(const struct activity *a, const struct activity_op *op, size_t from) {
+    size_t low = from, high = from, step = 1;
+    if (from < a->n_calls && is_before(&a->calls[from], op)) {
+        do {
+            low = high + 1;
+            high = a->n_calls - high > step ? high + step : a->n_calls;
+            step *= 2;
+        } while (high < a->n_calls && is_before(&a->calls[high], op));
+    } else {
+        do {
+            high = low;
+            low = low > step ? low - step : 0;
+            step *= 2;
+        } while (low > 0 && !is_before(&a->calls[low], op));
+    }
+    return find_between(a, op, low, high);
+}
+
+static void join_calls(struct activity *a) {
+    sort_stable(a->calls, a->n_calls, sizeof *a->calls, compare_calls, NULL);
+    size_t at = 0;
+    for (size_t i = 0; i < a->n_ops; i++) {
+        struct activity_op *op = &a->ops[i];
+        op->call = op->range = -1;
+        if (op->correlation < 0 || a->n_calls == 0) continue;
+        at = find_near(a, op, at);
+        const struct activity_call *call = at < a->n_calls ? &a->calls[at] : NULL;
+        if (call && call->process == op->process && call->correlation == op->correlation) op->call = (int32_t)at;
+    }
+}
+
+/* ---- the range of a call ---- */
+
+/* The innermost range that is still open, of `from` and those around it. */
+static int32_t innermost_open(const struct activity *a, int32_t from, int32_t thread, int64_t now_ns) {
+    while (from >= 0 && (a->ranges[from].thread != thread || a->ranges[from].end_ns <= now_ns)) from = a->ranges[from].parent;
+    return from;
+}
+
+static void nest_ranges(struct activity *a) {
+    sort_stable(a->ranges, a->n_ranges, sizeof *a->ranges, compare_ranges, NULL);
+    for (size_t i = 0; i < a->n_ranges; i++) {
+        struct activity_range *r = &a->ranges[i];
+        r->parent = innermost_open(a, (int32_t)i - 1, r->thread, r->start_ns);
+        r->depth = r->parent < 0 ? 0 : a->ranges[r->parent].depth + 1;
+    }
+}
+
+static int has_begun(const struct activity_range *r, const struct activity_call *call) {
+    return r->thread != call->thread ? r->thread < call->thread : r->start_ns <= call->start_ns;
+}
+
+/* range_of[call]: calls and ranges walked together, thread by thread in the order of time; a range that has ended is
+ * never looked at again. */
+static void find_ranges(const struct activity *a, int32_t *range_of) {
+    uint32_t *rows = mem_alloc(a->n_calls * sizeof *rows);
+    int32_t open = -1;
+    size_t next = 0;
+    for (size_t i = 0; i < a->n_calls; i++) rows[i] = (uint32_t)i;
+    sort_stable(rows, a->n_calls, sizeof *rows, compare_call_rows, a->calls);
+    for (size_t i = 0; i < a->n_calls; i++) {
+        const struct activity_call *call = &a->calls[rows[i]];
+        while (next < a->n_ranges && has_begun(&a->ranges[next], call)) open = (int32_t)next++;
+        range_of[rows[i]] = open = innermost_open(a, open, call->thread, call->start_ns);
+    }
+    mem_free(rows);
+}
+
+static void join_ranges(struct activity *a) {
+    nest_ranges(a);
+    int32_t *range_of = mem_alloc(a->n_calls * sizeof *range_of);
+    find_ranges(a, range_of);
+    for (size_t i = 0; i < a->n_ops; i++)
+        if (a->ops[i].call >= 0) a->ops[i].range = range_of[a->ops[i].call];
+    mem_free(range_of);
+}
+
+void activity_join(struct activity *a) {
+    join_calls(a);
+    join_ranges(a);
+}
