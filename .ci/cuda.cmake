@@ -6,10 +6,22 @@ list(FILTER EMULATOR_SOURCES EXCLUDE REGEX "/race\\.cpp$")
 
 # ---- the emulator: each kernel file as a C++ file that includes it ----
 
-foreach(kernel ${CUDA_KERNELS})
-  get_filename_component(stem ${kernel} NAME_WE)
+# The path of a C++ file, in *out, that holds a kernel file (and first a header of its own, or "").
+function(assay_emulated_file out kernel header)
+  string(MAKE_C_IDENTIFIER ${kernel} stem)
   set(wrapper ${CMAKE_BINARY_DIR}/emulated/${stem}.cpp)
-  file(CONFIGURE OUTPUT ${wrapper} CONTENT "#include \"kernels/cuda/device/${stem}.cu\"\n" @ONLY)
+  set(include "")
+  if(header)
+    set(include "#include \"${header}\"\n")
+  endif()
+  file(CONFIGURE OUTPUT ${wrapper} @ONLY CONTENT
+    "#include \"kernels/cuda/emulator/kernel_file.h\"\n${include}namespace KERNEL_SPACE {\n#include \"${kernel}\"\n}\n")
+  set(${out} ${wrapper} PARENT_SCOPE)
+endfunction()
+
+foreach(kernel ${CUDA_KERNELS})
+  file(RELATIVE_PATH kernel ${CMAKE_SOURCE_DIR} ${kernel})
+  assay_emulated_file(wrapper ${kernel} "")
   list(APPEND EMULATED_KERNELS ${wrapper})
 endforeach()
 set(EMULATED_OPTIONS -O2 -fno-strict-aliasing -Wno-unknown-pragmas -Wno-unused-function)

@@ -121,6 +121,8 @@ static int compare_work(const void *pa, const void *pb, const void *context) {
     return by_start ? by_start : by_end ? by_end : by_stream ? by_stream : SORT_BY(a->correlation, b->correlation);
 }
 
+void account_sort(struct account_work *work, size_t n) { sort_stable(work, n, sizeof *work, compare_work, NULL); }
+
 struct closing {
     struct account_waits waits;
     struct account *out;
@@ -149,7 +151,7 @@ void account_close(struct account_work *work, size_t n_work, struct account_wait
     struct closing c = {.waits = {waits, n_waits}, .out = out};
     const struct account_sink sink = {&c, close_busy, close_gap};
     *out = (struct account){.owner_ns = arena_alloc(a, (size_t)n_owners * sizeof *out->owner_ns)};
-    sort_stable(work, n_work, sizeof *work, compare_work, NULL);
+    account_sort(work, n_work);
     account_waits_settle(waits, n_waits);
     account_begin(&w, &sink);
     for (size_t i = 0; i < n_work; i++) {

@@ -55,6 +55,9 @@ void account_close(struct account_work *work, size_t n_work, struct account_wait
 
 /* ---- the same one operation at a time, for more of them than should stand in memory twice ---- */
 
+/* By start, end, stream, correlation; stable. */
+void account_sort(struct account_work *work, size_t n);
+
 /* Sorts waits by thread and start, and cuts from each what an earlier one of its thread covers. */
 void account_waits_settle(struct account_wait *waits, size_t n);
 
@@ -85,7 +88,7 @@ struct account_walk {
 void account_begin(struct account_walk *w, const struct account_sink *sink);
 /* Time from `from` on is given out; without this, from the first work on. */
 void account_begin_at(struct account_walk *w, const struct account_sink *sink, int64_t from_ns);
-/* In the order of account_close. */
+/* In the order of account_sort. */
 void account_add(struct account_walk *w, const struct account_work *work);
 /* After the last work. */
 void account_end(struct account_walk *w);

@@ -31,7 +31,7 @@ static enum status show_program(struct options *o, struct error *e) {
         struct clock clock = {.is_fake = strcmp(spec.backend, "null") == 0};
         struct device_options device = show_device(&clock, &spec);
         s = backend_find(spec.backend)->open(&device, &d, e);
-        struct rewrite_context context = {supports, d};
+        struct rewrite_context context = {.supports = supports, .self = d, .can_capture = device_backend(d)->capture != NULL};
         if (s == STATUS_OK) s = optimizers_apply(&p, spec.uses, spec.n_uses, &context, rewrites, e);
         for (int i = 0; i < p.n_programs && s == STATUS_OK; i++) program_print(&p.programs[i], stdout);
         if (d) device_backend(d)->close(d);

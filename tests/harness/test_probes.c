@@ -337,7 +337,7 @@ static enum receipt_kind receipt_of(const char *text, struct toy *t, const struc
     struct clock clock = {.is_fake = 1};
     backend_null.open(&(struct device_options){.clock = &clock, .script = script}, &asked, &e);
     ck_assert_int_eq(optimizer_parse(text, &a, &use, &e), STATUS_OK);
-    ck_assert_int_eq(optimizers_apply(&t->pipeline, &use, 1, &(struct rewrite_context){supports, asked}, &rewrite, &e), STATUS_OK);
+    ck_assert_int_eq(optimizers_apply(&t->pipeline, &use, 1, &(struct rewrite_context){.supports = supports, .self = asked}, &rewrite, &e), STATUS_OK);
     backend_null.close(asked);
     probe_open(&r, &t->pipeline, 1, 1u << ROLE_PREFILL | 1u << ROLE_DECODE, script);
     probe_run(&r, &t->job);

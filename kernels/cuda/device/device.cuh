@@ -44,19 +44,6 @@
 #define UNROLL
 #define ROLLED
 #define GRID(...) ::emulator::index3_of(__VA_ARGS__)
-struct alignas(16) uint4 {
-    unsigned x, y, z, w;
-};
-struct alignas(8) uint2 {
-    unsigned x, y;
-};
-namespace emulator {
-static inline index3 index3_of(int64_t x, int64_t y = 1, int64_t z = 1) { return {(unsigned)x, (unsigned)y, (unsigned)z}; }
-/* Arguments are copied when the kernel is launched, as a device copies them. */
-template <class... P, class... A> static inline std::function<void()> bind_kernel(void (*kernel)(P...), A... arguments) {
-    return [=] { kernel(arguments...); };
-}
-} // namespace emulator
 #endif
 
 #include "kernels/cuda/device/ptx.cuh"

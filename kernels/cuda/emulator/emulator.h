@@ -67,7 +67,21 @@ template <class T> inline T exchange_from(unsigned mask, T value, unsigned from,
     return result;
 }
 
+static inline index3 index3_of(int64_t x, int64_t y = 1, int64_t z = 1) { return {(unsigned)x, (unsigned)y, (unsigned)z}; }
+
+/* Arguments are copied when the kernel is launched, as a device copies them. */
+template <class... P, class... A> static inline std::function<void()> bind_kernel(void (*kernel)(P...), A... arguments) {
+    return [=] { kernel(arguments...); };
+}
+
 } // namespace emulator
+
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+struct alignas(8) uint2 {
+    unsigned x, y;
+};
 
 #define EMULATOR_TEXT_(x) #x
 #define EMULATOR_TEXT(x) EMULATOR_TEXT_(x)
@@ -94,13 +108,14 @@ template <class T> inline T exchange_from(unsigned mask, T value, unsigned from,
 #define __shfl_up_sync(mask, v, n) \
     ::emulator::exchange_from(mask, v, ::emulator::now->lane < (unsigned)(n) ? ::emulator::now->lane : ::emulator::now->lane - (unsigned)(n), "__shfl_up_sync", EMULATOR_SITE)
 
-/* Fibers of one thread of the process run one after the other, so plain arithmetic is atomic. */
-template <class T> inline T atomicAdd(T *p, T v) {
+/* Fibers of one thread of the process run one after the other, so plain arithmetic is atomic; no race with each other. */
+#define EMULATOR_ATOMIC template <class T> __attribute__((no_sanitize("thread"), noinline)) static
+EMULATOR_ATOMIC T atomicAdd(T *p, T v) {
     T before = *p;
     *p = before + v;
     return before;
 }
-template <class T> inline T atomicMax(T *p, T v) {
+EMULATOR_ATOMIC T atomicMax(T *p, T v) {
     T before = *p;
     if (v > before) *p = v;
     return before;
