@@ -35,6 +35,14 @@ struct device_options {
     int unit;                /* number of its unit in traces */
 };
 
+/* A limit of a device that measures its own: bytes or operations a second. */
+enum limit_kind { LIMIT_READ, LIMIT_COPY, LIMIT_MATRIX };
+struct limit {
+    enum limit_kind kind;
+    size_t bytes;            /* READ, COPY: the working set */
+    enum dtype dtype;        /* MATRIX */
+};
+
 struct memory_use {
     size_t weight_bytes, state_bytes, activation_bytes, packed_bytes; /* packed: of weight_bytes, copies that
                                                                          are not the mapped file itself */
@@ -76,6 +84,9 @@ struct backend {
     void (*memory)(const struct device *d, struct memory_use *out);
     /* Bytes that a device with memory of its own has left; NULL: it works in the host's. */
     size_t (*capacity)(const struct device *d);
+    /* Of devices with memory of their own, NULL elsewhere: `repeats` runs of what shows the limit. UNSUPPORTED where the
+     * device has no such unit or memory. */
+    enum status (*measure_limit)(struct device *d, const struct limit *l, int repeats, double *per_s, struct error *e);
     /* Facts for the record: "isa", "threads", "compute_unit.linear.bf16", "library"; called with each pair. */
     void (*describe)(const struct device *d, void (*each)(void *to, const char *key, const char *value), void *to);
 };

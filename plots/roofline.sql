@@ -28,13 +28,15 @@ where rate > 0 and share >= 0.02 and is_last = (select max(is_last) from point) 
 -- block: series
 select category as name, rank from category order by rank;
 
--- Bandwidth at the largest and the smallest working set, and the rate of each matrix unit, of all threads.
+-- Bandwidth at the largest and the smallest working set, and the rate of each matrix unit, of all threads; of the GPU
+-- where the run was on one.
 create temp table limit_of as
 select c.*, max(c.threads) over (partition by c.kind) as most,
        max(c.working_set_bytes) over (partition by c.kind) as largest,
        min(c.working_set_bytes) over (partition by c.kind) as smallest
-from v_ceiling c where c.run_id = (select run_id
-    from selected s join v_ceiling x using (run_id) order by s.position limit 1);
+from v_ceiling c join v_run r using (run_id) where c.run_id = (select run_id
+    from selected s join v_ceiling x using (run_id) order by s.position limit 1)
+    and (c.unit like 'cuda%') = (r.backend like 'cuda%');
 
 -- block: slopes
 select max(value) / 1e9 as rate,

@@ -25,7 +25,7 @@ struct ceilings_options {
     void *progress_arg;
 };
 
-/* kind "read" and "copy": unit "", a working set, threads 1 or all.
+/* kind "read" and "copy": unit "" (of a device: its backend's name), a working set, threads 1 or all.
  * kind "matrix": unit "f32", "f16", "bf16", "int8", "amx-bf16" or "amx-int8"; working set 0. */
 struct ceiling_list {
     struct ceiling_record *items; /* owned; their strings live in the arena */
@@ -37,14 +37,17 @@ struct ceiling_list {
 /* Errors: INPUT more than 64 threads; NO_MEMORY not even 1 MiB for each thread; INTERRUPTED by progress (what was
  * measured so far is in *out). *out is always valid to free. */
 enum status ceilings_measure(const struct ceilings_options *o, struct ceiling_list *out, struct error *e);
+/* Adds those of GPUs and the like that can be used here: unit "cuda" of bandwidth, "cuda-bf16" and so on of matrices,
+ * threads 1. */
+enum status ceilings_measure_devices(const struct ceilings_options *o, struct ceiling_list *out, struct error *e);
 void ceiling_list_add(struct ceiling_list *list, const struct ceiling_record *r); /* copies, strings too */
 void ceiling_list_free(struct ceiling_list *list);
 
-/* Bandwidth in bytes/s at a working set, linear in log2 of the size between measured points, constant beyond them.
+/* Bandwidth of a unit ("": the processor) in bytes/s at a working set, linear in log2 of the size between measured points, constant beyond them.
  * A number of threads that was not measured: more than the most measured counts as those; between 1 and the most,
  * linear in the number. 0 where nothing is known (list may be NULL). */
-double ceiling_read_at(const struct ceiling_list *list, int threads, double working_set_bytes);
-double ceiling_copy_at(const struct ceiling_list *list, int threads, double working_set_bytes);
+double ceiling_read_at(const struct ceiling_list *list, const char *unit, int threads, double working_set_bytes);
+double ceiling_copy_at(const struct ceiling_list *list, const char *unit, int threads, double working_set_bytes);
 
 /* Operations a second of the fastest way in which this machine multiplies numbers of a type:
  * "bf16" is the largest of vdpbf16ps, the tiles, and f32 FMA (to which bf16 widens exactly); "f16" of f16 and f32 FMA;

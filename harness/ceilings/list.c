@@ -61,12 +61,12 @@ static double look_up(const struct ceiling_list *list, const char *kind, const c
     return low + (high - low) * (threads - below) / (above - below);
 }
 
-double ceiling_read_at(const struct ceiling_list *list, int threads, double working_set_bytes) {
-    return look_up(list, "read", "", threads, working_set_bytes);
+double ceiling_read_at(const struct ceiling_list *list, const char *unit, int threads, double working_set_bytes) {
+    return look_up(list, "read", unit, threads, working_set_bytes);
 }
 
-double ceiling_copy_at(const struct ceiling_list *list, int threads, double working_set_bytes) {
-    return look_up(list, "copy", "", threads, working_set_bytes);
+double ceiling_copy_at(const struct ceiling_list *list, const char *unit, int threads, double working_set_bytes) {
+    return look_up(list, "copy", unit, threads, working_set_bytes);
 }
 
 /* Which units multiply numbers of a type without losing any of them: a narrower type widens exactly. */

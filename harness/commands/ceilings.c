@@ -58,6 +58,7 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     progress_begin(&progress, 1);
     struct ceilings_options c = {.threads = (int)option_int(o, OPT_THREADS), .is_quick = option_flag(o, OPT_QUICK), .progress = show_progress, .progress_arg = &progress};
     enum status st = ceilings_measure(&c, &list, e);
+    if (st == STATUS_OK) st = ceilings_measure_devices(&c, &list, e);
     progress_end(&progress);
     clock_gettime(CLOCK_REALTIME, &now);
     struct ceiling_set set = {.created_unix_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, .noise = NAN, .items = list.items, .count = list.n};

@@ -31,6 +31,7 @@ static enum status find_ceilings(struct store *s, const struct machine_record *m
     }
     fprintf(stderr, "assay: measuring this machine's limits (a few seconds, once a day)\n");
     st = ceilings_measure(&(struct ceilings_options){.is_quick = 1}, out, e);
+    if (st == STATUS_OK) st = ceilings_measure_devices(&(struct ceilings_options){.is_quick = 1}, out, e);
     if (st != STATUS_OK) return st;
     struct ceiling_set fresh = {.created_unix_ns = unix_ns(), .noise = NAN, .items = out->items, .count = out->n};
     return store_ceilings(s, machine, &fresh, e);

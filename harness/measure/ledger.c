@@ -41,8 +41,8 @@ static double least_time_ns(struct closing *c, const struct program *p, const st
     if (!k || !k->list) return 0;
     double weights = weight_bytes(p, op), others = w->bytes > weights ? w->bytes - weights : 0;
     double ns = 0, rate = ceiling_matrix(k->list, k->matrix_unit, k->threads);
-    double far = ceiling_read_at(k->list, k->threads, step_bytes);
-    double near = ceiling_read_at(k->list, k->threads, others);
+    double far = ceiling_read_at(k->list, k->bandwidth_unit, k->threads, step_bytes);
+    double near = ceiling_read_at(k->list, k->bandwidth_unit, k->threads, others);
     if (far > 0) ns += weights / far * 1e9;
     if (near > 0) ns += others / near * 1e9;
     if (rate > 0 && w->flop / rate * 1e9 > ns) ns = w->flop / rate * 1e9;

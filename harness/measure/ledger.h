@@ -72,7 +72,8 @@ const char *ledger_category_name(int i);
 struct ledger_ceilings {
     const struct ceiling_list *list;
     int threads;
-    const char *matrix_unit;   /* "bf16", "f32": of linear and attention work */
+    const char *bandwidth_unit; /* "", or the device's */
+    const char *matrix_unit;   /* "bf16", "cuda-bf16": of linear and attention work */
 };
 
 void ledger_close(const struct tracer *t, const struct session *s, const struct ledger_ceilings *c, struct ledger *out);

@@ -32,7 +32,7 @@ struct cell_state {
     double walls[MOST_PROCESS_SAMPLES];  /* timed samples of the process now up */
     int n_walls;
     double spent_ns;
-    double need_bytes;
+    double need_bytes, available_bytes;  /* of memory where its weights go; available before it began */
     double timed[64], profiled[64];      /* per process: medians of wall times */
     int n_processes;
     double relative_spread;              /* of the process medians, or of the samples of the only one */
@@ -159,6 +159,8 @@ static enum status start_process(struct measuring *m, struct cell_state *c, int 
     c->n_walls = 0;
     c->spent_ns = 0;
     c->need_bytes = json_number_value(json_object_get(json_object_get(hello, "need"), "total"));
+    c->available_bytes = json_number_value(json_object_get(json_object_get(hello, "need"), "available"));
+    json_object_del(json_object_get(hello, "need"), "available"); /* not a class of memory */
     if (block == 0) note_need(m, c, json_object_get(hello, "need"));
     if (!c->has_run) st = begin_run(m, c, hello, e);
     if (st == STATUS_OK) st = record_memory(m->s, &c->run, json_object_get(hello, "need"), e);
@@ -303,6 +305,7 @@ static int start_group(struct measuring *m, int block, int first, enum status *s
         enum status mine_status = start_process(m, c, block, &mine);
         if (mine_status == STATUS_OK) mine_status = warm_up(m, c, &mine);
         if (mine_status != STATUS_OK && (*st = fail_cell(m, c, &mine, e)) != STATUS_OK) return i - first;
+        if (used == 0 && c->available_bytes > 0) available = c->available_bytes * memory_share;
         used += c->need_bytes;
         largest = c->need_bytes > largest ? c->need_bytes : largest;
     }
@@ -427,15 +430,19 @@ static enum status begin_experiment(struct measuring *m, struct arena *a, struct
     return st;
 }
 
-static const char *matrix_unit(enum dtype t) { return t == DTYPE_F16 ? "f16" : t == DTYPE_BF16 ? "bf16" : "f32"; }
+/* Which of the machine's limits hold for a spec; a device has its own. */
+static struct ledger_ceilings limits_of(const struct spec *s, const struct ceiling_list *list, struct arena *a) {
+    const struct backend *b = backend_find(s->backend);
+    if (b->is_timeless) return (struct ledger_ceilings){0};
+    if (b->measure_limit) return (struct ledger_ceilings){list, 1, b->name, arena_printf(a, "%s-%s", b->name, dtype_name(s->dtype))};
+    return (struct ledger_ceilings){list, s->threads ? s->threads : (int)1 << 16, "", dtype_name(s->dtype)};
+}
 
 enum status measure_plan(struct plan *p, struct store *s, const struct measure_options *o, struct id *out, struct error *e) {
     struct measuring m = {.p = p, .s = s, .o = o, .cells = mem_alloc((size_t)p->n_cells * sizeof *m.cells)};
     struct arena a = {0};
-    const struct spec *first = &p->cells[0].spec;
     *out = (struct id){{0}};
-    m.limits = (struct ledger_ceilings){.list = backend_find(first->backend)->is_timeless ? NULL : o->ceilings,
-        .threads = first->threads ? first->threads : (int)1 << 16, .matrix_unit = matrix_unit(first->dtype)};
+    m.limits = limits_of(&p->cells[0].spec, o->ceilings, &a);
     for (int i = 0; i < p->n_cells; i++) m.cells[i].cell = &p->cells[i];
     worker_catch_signals();
     progress_begin(&m.progress, p->n_cells * (p->budget_s + (p->checks_fidelity ? 1 : 0)));

@@ -24,9 +24,9 @@ static json_t *open_reply(struct sampler *s, int64_t load_ns, int64_t first_toke
     json_t *facts = json_object();
     const struct engine *g = &s->engine;
     device_backend(g->device)->describe(g->device, add_fact, facts);
-    return json_pack("{s:o,s:o,s:{s:f,s:f,s:f,s:f},s:I,s:I,s:I,s:b,s:i,s:i}", "facts", facts, "memory", memory_json(g),
+    return json_pack("{s:o,s:o,s:{s:f,s:f,s:f,s:f,s:f},s:I,s:I,s:I,s:b,s:i,s:i}", "facts", facts, "memory", memory_json(g),
                      "need", "weights", g->need.weights, "states", g->need.states, "activations", g->need.activations,
-                     "total", g->need.total, "prepare_ns", (json_int_t)g->prepare_ns, "load_ns", (json_int_t)load_ns,
+                     "total", g->need.total, "available", g->need.available, "prepare_ns", (json_int_t)g->prepare_ns, "load_ns", (json_int_t)load_ns,
                      "first_token_ns", (json_int_t)first_token_ns, "is_synthetic", s->model.is_synthetic,
                      "layers", s->model.config.layers, "full_layers", s->model.full_layers);
 }

@@ -133,6 +133,9 @@ enum status cuda_wait(struct cuda_device *d, const struct program *p, struct err
 enum status cuda_grow(struct cuda_device *d, struct cuda_block *b, size_t bytes, int is_zeroed, const char *what, struct error *e);
 enum { CUDA_STAGING_BYTES = 16 << 20 };
 
+/* limits.c */
+enum status cuda_measure_limit(struct device *d, const struct limit *l, int repeats, double *per_s, struct error *e);
+
 /* weights.c: one copy a device of each recipe and type. */
 enum status cuda_weight_get(struct cuda_device *d, const struct recipe *r, enum dtype t, int is_vector, const struct weight_source *source,
                             struct cuda_weight **out, struct error *e);

@@ -182,12 +182,21 @@ struct cuda_nll {
     int32_t op;
 };
 
+/* Reads n 16-byte pieces once, `passes` times over; writes to `sink` only what never happens. */
+struct cuda_read {
+    int64_t n;
+    int passes;
+    const void *x;
+    int32_t *sink;
+    int n_multiprocessors;
+};
+
 /* name of the launcher and of its arguments' struct */
 #define CUDA_KERNEL_LIST(X) \
     X(map, cuda_map) X(swiglu, cuda_swiglu) X(norm, cuda_norm) X(gather, cuda_gather) X(rope, cuda_rope) \
     X(kv_write, cuda_kv_write) X(rope_kv, cuda_rope_kv) X(scores, cuda_attend) X(values, cuda_attend) X(mask, cuda_mask) \
     X(softmax, cuda_softmax) X(attention, cuda_attention) X(few, cuda_few) X(bias, cuda_bias) X(sample, cuda_sample) \
-    X(nll, cuda_nll)
+    X(nll, cuda_nll) X(read, cuda_read)
 
 struct cuda_kernels {
 #define X(name, arguments) int (*name)(void *stream, const struct arguments *a);

@@ -222,7 +222,7 @@ static enum status emulated_open(const struct device_options *o, struct device *
 #define CUDA_FUNCTIONS                                                                                                                             \
     .close = cuda_close, .supports = cuda_supports, .prepare = cuda_prepare, .release = cuda_release, .bind = cuda_bind, .write = cuda_write,          \
     .read = cuda_read, .run = cuda_run, .capture = cuda_capture, .replay = cuda_replay, .drop = cuda_drop, .trace_begin = cuda_trace_begin,            \
-    .trace_end = cuda_trace_end, .synchronise = cuda_synchronise, .memory = cuda_memory, .capacity = cuda_capacity, .describe = cuda_describe
+    .trace_end = cuda_trace_end, .synchronise = cuda_synchronise, .memory = cuda_memory, .capacity = cuda_capacity, .measure_limit = cuda_measure_limit, .describe = cuda_describe
 
 const struct backend backend_cuda = {.name = "cuda", .summary = "an NVIDIA GPU: own kernels, cuBLASLt for large products, attribution by CUPTI", .open = device_open, CUDA_FUNCTIONS};
 const struct backend backend_cuda_emulated = {

@@ -82,18 +82,18 @@ START_TEST(lookups_between_points) {
     add(&l, "read", "", 3, 1 << 14, 300);
     add(&l, "read", "", 3, 1 << 16, 100);
     add(&l, "copy", "", 1, 1 << 14, 7);
-    ck_assert_double_eq(ceiling_read_at(&l, 1, 1 << 14), 100);
-    ck_assert_double_eq(ceiling_read_at(&l, 1, 1 << 15), 80); /* half way in log2 */
-    ck_assert_double_eq(ceiling_read_at(&l, 1, 1), 100);      /* constant beyond the ends */
-    ck_assert_double_eq(ceiling_read_at(&l, 1, 1e12), 60);
-    ck_assert_double_eq(ceiling_read_at(&l, 1, 0), 100);
-    ck_assert_double_eq(ceiling_read_at(&l, 2, 1 << 14), 200); /* half way in threads */
-    ck_assert_double_eq(ceiling_read_at(&l, 2, 1 << 15), 140);
-    ck_assert_double_eq(ceiling_read_at(&l, 8, 1 << 16), 100);
-    ck_assert_double_eq(ceiling_copy_at(&l, 4, 1 << 20), 7);
-    ck_assert_double_eq(ceiling_read_at(NULL, 1, 1), 0);
+    ck_assert_double_eq(ceiling_read_at(&l, "", 1, 1 << 14), 100);
+    ck_assert_double_eq(ceiling_read_at(&l, "", 1, 1 << 15), 80); /* half way in log2 */
+    ck_assert_double_eq(ceiling_read_at(&l, "", 1, 1), 100);      /* constant beyond the ends */
+    ck_assert_double_eq(ceiling_read_at(&l, "", 1, 1e12), 60);
+    ck_assert_double_eq(ceiling_read_at(&l, "", 1, 0), 100);
+    ck_assert_double_eq(ceiling_read_at(&l, "", 2, 1 << 14), 200); /* half way in threads */
+    ck_assert_double_eq(ceiling_read_at(&l, "", 2, 1 << 15), 140);
+    ck_assert_double_eq(ceiling_read_at(&l, "", 8, 1 << 16), 100);
+    ck_assert_double_eq(ceiling_copy_at(&l, "", 4, 1 << 20), 7);
+    ck_assert_double_eq(ceiling_read_at(NULL, "", 1, 1), 0);
     ceiling_list_free(&l);
-    ck_assert_double_eq(ceiling_read_at(&l, 1, 1), 0);
+    ck_assert_double_eq(ceiling_read_at(&l, "", 1, 1), 0);
 }
 END_TEST
 
@@ -140,8 +140,8 @@ START_TEST(a_short_measurement) {
         ck_assert(r->threads == 1 || r->threads == 2);
     }
     for (int threads = 1; threads <= 2; threads++) {
-        ck_assert_double_gt(ceiling_read_at(&l, threads, 1 << 16), 1e8);
-        ck_assert_double_gt(ceiling_copy_at(&l, threads, 1 << 26), 1e8);
+        ck_assert_double_gt(ceiling_read_at(&l, "", threads, 1 << 16), 1e8);
+        ck_assert_double_gt(ceiling_copy_at(&l, "", threads, 1 << 26), 1e8);
         ck_assert_double_gt(ceiling_matrix(&l, "f32", threads), 1e8);
         ck_assert_double_ge(ceiling_matrix(&l, "bf16", threads), ceiling_matrix(&l, "f32", threads));
     }
