@@ -155,6 +155,7 @@ static void add_lane(struct closing *c, struct ledger_unit *u, int unit, int lan
 struct device_walk {
     struct closing *c;
     struct ledger_unit *u;
+    int unit;
     const struct lane *work, *host;
     struct account_waits waits;
     size_t host_at;                         /* host spans that end before the walk's time are behind */
@@ -166,9 +167,13 @@ static struct ledger_cell *device_cell(const struct device_walk *w, const struct
     return cell(w->u, s->stage, op ? (int)op->category : CATEGORY_COPY);
 }
 
+/* An operation has its exclusive time, as its line has: kernels that begin early overlap with the one ahead. */
 static void device_busy(void *self, const struct account_work *work, int64_t start_ns, int64_t end_ns) {
     const struct device_walk *w = self;
-    device_cell(w, &w->work->spans[work->owner])->ns += (double)(end_ns - start_ns);
+    const struct span *s = &w->work->spans[work->owner];
+    struct ledger_op *row = s->kind == SPAN_RUN ? op_row(w->c, s, w->unit) : NULL;
+    device_cell(w, s)->ns += (double)(end_ns - start_ns);
+    if (row) row->ns += (double)(end_ns - start_ns);
 }
 
 static void add_pieces(const struct device_walk *w, const struct account_work *ended_by, int64_t start_ns, int64_t end_ns) {
@@ -199,14 +204,12 @@ static void device_gap(void *self, const struct account_work *ended_by, int64_t 
 }
 
 static void add_device_ops(struct closing *c, struct ledger_unit *u, int unit, const struct lane *l) {
-    struct device_walk w = {.c = c, .u = u, .work = l};
+    struct device_walk w = {.c = c, .u = u, .unit = unit, .work = l};
     for (size_t i = 0; i < l->count; i++) {
         const struct span *s = &l->spans[i];
         struct ledger_op *row = s->kind == SPAN_RUN ? op_row(c, s, unit) : NULL;
         add_launches(c, device_cell(&w, s), s);
-        if (!row) continue;
-        row->ns += (double)(s->end_ns - s->start_ns);
-        add_work(c, device_cell(&w, s), row, s);
+        if (row) add_work(c, device_cell(&w, s), row, s);
     }
 }
 
@@ -225,7 +228,7 @@ static void add_device(struct closing *c, struct ledger_unit *u, int unit) {
     for (size_t i = 0; i < work->count; i++) list[i] = work_of(&work->spans[i], i);
     account_sort(list, work->count);
     account_waits_settle(waits, n_waits);
-    struct device_walk w = {.c = c, .u = u, .work = work, .host = host, .waits = {waits, n_waits}};
+    struct device_walk w = {.c = c, .u = u, .unit = unit, .work = work, .host = host, .waits = {waits, n_waits}};
     struct account_walk walk;
     account_begin_at(&walk, &(struct account_sink){&w, device_busy, device_gap}, (int64_t)c->t->start_ns);
     for (size_t i = 0; i < work->count; i++) account_add(&walk, &list[i]);

@@ -25,6 +25,7 @@ DEVICE int64_t run_end(const cuda_place &p, int64_t row, int64_t last) {
 /* ---- scores of many rows: tiles of 64 rows × 64 keys ---- */
 
 template <int T, bool IS_WIDE> __global__ void __launch_bounds__(ATTEND_THREADS, 4) scores_tile_kernel(cuda_attend a) {
+    FOLLOW();
     typedef typename element<T>::type E;
     typedef unit<T> U;
     constexpr int LD = padded<T, STRIP>::LD;
@@ -68,6 +69,7 @@ template <int T, bool IS_WIDE> __global__ void __launch_bounds__(ATTEND_THREADS,
 enum { KEYS_A_BLOCK = 32 };
 
 template <int T, int V> __global__ void __launch_bounds__(ATTEND_THREADS) scores_few_kernel(cuda_attend a) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int64_t row = blockIdx.z, group = blockIdx.y, per = a.heads / a.kv_heads;
     int32_t slot = slot_of(a.place, row);
@@ -110,6 +112,7 @@ extern "C" int CUDA_VARIANT(scores)(void *stream, const struct cuda_attend *a) {
 /* ---- values of many rows: 64 rows × 64 columns, keys in tiles ---- */
 
 template <int T, bool IS_WIDE, bool HAS_WIDE_KEYS> __global__ void __launch_bounds__(ATTEND_THREADS, 4) values_tile_kernel(cuda_attend a) {
+    FOLLOW();
     typedef typename element<T>::type E;
     typedef unit<T> U;
     constexpr int LD_S = padded<T, TILE_KEYS>::LD, LD_V = padded<T, STRIP>::LD;
@@ -153,6 +156,7 @@ template <int T, bool IS_WIDE, bool HAS_WIDE_KEYS> __global__ void __launch_boun
 enum { VALUES_THREADS = 256 };
 
 template <int T, int V> __global__ void __launch_bounds__(VALUES_THREADS) values_few_kernel(cuda_attend a) {
+    FOLLOW();
     typedef typename element<T>::type E;
     SHARED(float, parts, [VALUES_THREADS * V]);
     int64_t head = blockIdx.x, row = blockIdx.y, group = head / (a.heads / a.kv_heads), key_stride = a.kv_heads * a.width;
@@ -200,6 +204,7 @@ extern "C" int CUDA_VARIANT(values)(void *stream, const struct cuda_attend *a) {
 /* ---- mask and softmax ---- */
 
 template <int T> __global__ void __launch_bounds__(VALUES_THREADS) mask_kernel(cuda_mask m) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int64_t i = (int64_t)blockIdx.x * VALUES_THREADS + threadIdx.x;
     if (i >= m.rows * m.heads * m.keys) return;
@@ -217,6 +222,7 @@ extern "C" int CUDA_VARIANT(mask)(void *stream, const struct cuda_mask *m) {
 
 /* A block a row: largest, sum, quotient; the row is read from cache after the first time. */
 template <int T, int V> __global__ void __launch_bounds__(VALUES_THREADS) softmax_kernel(cuda_softmax s) {
+    FOLLOW();
     typedef typename element<T>::type E;
     const E *x = (const E *)s.x + (int64_t)blockIdx.x * s.width;
     E *y = (E *)s.y + (int64_t)blockIdx.x * s.width;

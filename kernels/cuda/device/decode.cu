@@ -8,7 +8,7 @@
 #include "kernels/cuda/device/fault.cuh"
 #include "kernels/cuda/device/unit.cuh"
 
-enum { DECODE_THREADS = 128, DECODE_WARPS = DECODE_THREADS / WARP_LANES, KEYS_AHEAD = 4, LEAST_SPLIT_KEYS = 128, MOST_SPLITS = 128 };
+enum { DECODE_THREADS = 128, DECODE_WARPS = DECODE_THREADS / WARP_LANES, LEAST_SPLIT_KEYS = 64, MOST_SPLITS = 128 };
 
 template <int T, int W> struct decode_shape {
     enum { V = wide<T>::N, LANES = W / V, RUNS = WARP_LANES / LANES, ALL_RUNS = RUNS * DECODE_WARPS };
@@ -16,6 +16,10 @@ template <int T, int W> struct decode_shape {
 
 template <int PER, int V> struct decode_state {
     float most[PER], sum[PER], o[PER][V];
+};
+/* Keys of a run under way at once: as many as the registers hold. */
+template <int PER> struct keys_ahead {
+    enum { N = PER == 8 ? 2 : 4 };
 };
 
 /* V elements of a key from column c on, zeros beyond the width. */
@@ -34,38 +38,36 @@ template <int LANES> DEVICE float run_sum(float x) {
     return x;
 }
 
-/* KEYS_AHEAD keys, one after the other RUNS·WARPS apart from `key` on; those at `end` and beyond do not count. */
+/* A few keys, one after the other ALL_RUNS apart from `key` on; those at `end` and beyond do not count. */
 template <int T, int W, int PER, bool IS_WIDE>
 DEVICE void decode_keys(decode_state<PER, wide<T>::N> &state, const float (&q)[PER][wide<T>::N], const typename element<T>::type *k,
                         const typename element<T>::type *v, int64_t stride, int64_t key, int64_t end, int64_t width) {
     typedef decode_shape<T, W> S;
-    float x[KEYS_AHEAD][S::V], s[KEYS_AHEAD][PER];
+    constexpr int N = keys_ahead<PER>::N;
+    float x[N][S::V], y[N][S::V], s[N][PER];
     int64_t c = lane_of() % S::LANES * S::V;
-    UNROLL for (int n = 0; n < KEYS_AHEAD; n++) {
+    UNROLL for (int n = 0; n < N; n++) {
         int64_t at = key + (int64_t)n * S::ALL_RUNS;
         load_key<T, S::V, IS_WIDE>(k + (at < end ? at : end - 1) * stride, c, width, x[n]);
+        load_key<T, S::V, IS_WIDE>(v + (at < end ? at : end - 1) * stride, c, width, y[n]);
     }
-    UNROLL for (int n = 0; n < KEYS_AHEAD; n++)
+    UNROLL for (int n = 0; n < N; n++)
         UNROLL for (int h = 0; h < PER; h++) {
             float sum = 0;
             UNROLL for (int e = 0; e < S::V; e++) sum += q[h][e] * x[n][e];
             s[n][h] = run_sum<S::LANES>(sum);
         }
-    UNROLL for (int n = 0; n < KEYS_AHEAD; n++) {
-        int64_t at = key + (int64_t)n * S::ALL_RUNS;
-        load_key<T, S::V, IS_WIDE>(v + (at < end ? at : end - 1) * stride, c, width, x[n]);
-    }
     UNROLL for (int h = 0; h < PER; h++) {
         float most = state.most[h];
-        UNROLL for (int n = 0; n < KEYS_AHEAD; n++) most = fmaxf(most, key + (int64_t)n * S::ALL_RUNS < end ? s[n][h] : -INFINITY);
+        UNROLL for (int n = 0; n < N; n++) most = fmaxf(most, key + (int64_t)n * S::ALL_RUNS < end ? s[n][h] : -INFINITY);
         float base = most == -INFINITY ? 0 : most, f = ptx_exp2(state.most[h] - base);
         state.most[h] = most;
         state.sum[h] *= f;
         UNROLL for (int e = 0; e < S::V; e++) state.o[h][e] *= f;
-        UNROLL for (int n = 0; n < KEYS_AHEAD; n++) {
+        UNROLL for (int n = 0; n < N; n++) {
             float p = key + (int64_t)n * S::ALL_RUNS < end ? ptx_exp2(s[n][h] - base) : 0;
             state.sum[h] += p;
-            UNROLL for (int e = 0; e < S::V; e++) state.o[h][e] += p * x[n][e];
+            UNROLL for (int e = 0; e < S::V; e++) state.o[h][e] += p * y[n][e];
         }
     }
 }
@@ -113,6 +115,7 @@ DEVICE bool is_last(int32_t *arrived, int n_splits) {
 }
 
 template <int T, int W, int PER, bool IS_WIDE> __global__ void __launch_bounds__(DECODE_THREADS, PER == 8 ? 2 : PER == 4 ? 3 : 4) decode_kernel(cuda_attention a, int n_splits) {
+    FOLLOW();
     typedef typename element<T>::type E;
     typedef decode_shape<T, W> S;
     DYNAMIC_SHARED(float, parts);
@@ -135,7 +138,7 @@ template <int T, int W, int PER, bool IS_WIDE> __global__ void __launch_bounds__
         state.most[h] = -INFINITY;
         state.sum[h] = 0;
     }
-    for (int64_t key = from; key < end; key += (int64_t)KEYS_AHEAD * S::ALL_RUNS) /* the bound is the whole block's: lanes meet inside */
+    for (int64_t key = from; key < end; key += (int64_t)keys_ahead<PER>::N * S::ALL_RUNS) /* the bound is the whole block's: lanes meet inside */
         decode_keys<T, W, PER, IS_WIDE>(state, q, (const E *)a.k_cache + base, (const E *)a.v_cache + base, stride, key + (int)threadIdx.x / S::LANES, end, a.width);
     show<T, W, PER>(state, parts);
     __syncthreads();

@@ -3,7 +3,7 @@
  * Rules of this folder, so that one source runs on a device and on the emulator:
  *   PTX only in ptx.cuh; launches by LAUNCH, shared memory by SHARED and DYNAMIC_SHARED; warp operations with explicit
  *   masks; no return before the last barrier; arithmetic in float, 16-bit types only converted; bounds of a launch
- *   stated; element indices in 64 bits. */
+ *   stated; element indices in 64 bits; every kernel says FOLLOW before it touches what another one writes. */
 #ifndef ASSAY_KERNELS_CUDA_DEVICE_DEVICE_CUH
 #define ASSAY_KERNELS_CUDA_DEVICE_DEVICE_CUH
 
@@ -14,22 +14,44 @@
 
 #if defined(__CUDACC__)
 #include <cuda_runtime.h>
+
+/* What is known of a kernel before its first launch. */
+struct launcher {
+    size_t allowed_bytes;      /* of shared memory; more than 48 KiB must be asked for */
+    int is_known, can_overlap; /* with the kernel ahead: every kernel here waits for it by itself */
+};
+
+static int launcher_learn(launcher *l) {
+    int device = 0, major = 0;
+    cudaError_t code = cudaGetDevice(&device);
+    if (code == cudaSuccess) code = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    *l = launcher{48 * 1024, 1, major >= 9};
+    return (int)code;
+}
+
+template <class... P, class... A>
+static int launcher_launch(launcher *l, void (*kernel)(P...), dim3 grid, dim3 block, size_t bytes, cudaStream_t stream, A... arguments) {
+    int code = l->is_known ? 0 : launcher_learn(l);
+    if (code == 0 && bytes > l->allowed_bytes) {
+        code = (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
+        l->allowed_bytes = bytes;
+    }
+    if (code != 0) return code;
+    cudaLaunchAttribute overlap = {};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t c = {grid, block, bytes, stream, &overlap, l->can_overlap ? 1u : 0u};
+    return (int)cudaLaunchKernelEx(&c, kernel, (P)arguments...);
+}
+
 #define SHARED(type, name, dims) __shared__ alignas(128) type name dims
 #define DYNAMIC_SHARED(type, name) \
     extern __shared__ __align__(1024) unsigned char dynamic_shared_bytes[]; \
     type *name = (type *)dynamic_shared_bytes
-/* More than 48 KiB of shared memory must be asked for, once a kernel. */
-#define LAUNCH(kernel, grid, block, bytes, stream, ...) \
-    ([&]() -> int { \
-        static size_t allowed = 48 * 1024; \
-        if ((size_t)(bytes) > allowed) { \
-            cudaError_t refused = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)(bytes)); \
-            if (refused != cudaSuccess) return (int)refused; \
-            allowed = (size_t)(bytes); \
-        } \
-        kernel<<<grid, block, bytes, (cudaStream_t)(stream)>>>(__VA_ARGS__); \
-        return (int)cudaGetLastError(); \
-    }())
+#define LAUNCH(kernel, grid, block, bytes, stream, ...) ([&]() -> int { \
+    static struct launcher l; \
+    return launcher_launch(&l, kernel, grid, block, bytes, (cudaStream_t)(stream), __VA_ARGS__); \
+}())
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
 #define GRID(...) dim3(__VA_ARGS__)
@@ -49,6 +71,9 @@
 #include "kernels/cuda/device/ptx.cuh"
 
 #define DEVICE __device__ __forceinline__ static
+
+/* The kernels ahead have ended; the one behind may begin. Weights may be loaded before. */
+#define FOLLOW() (ptx_let_successors_begin(), ptx_wait_for_predecessors())
 
 enum { WARP_LANES = 32 };
 static const unsigned ALL_LANES = 0xffffffffu;

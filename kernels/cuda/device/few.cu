@@ -11,6 +11,13 @@
 
 enum { FEW_WARPS = 8, FEW_THREADS = FEW_WARPS * WARP_LANES, FEW_N = 16 /* rows of w a block */, FEW_K = 32 /* a step of a warp */, FEW_AHEAD = 4 };
 
+/* Blocks a multiprocessor that registers must suffice for: on sm_80 two would spill. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+enum { FEW_BLOCKS = 1 };
+#else
+enum { FEW_BLOCKS = 2 };
+#endif
+
 DEVICE float few_silu(float x) { return x / (1 + __expf(-x)); }
 
 /* y[r, column] with bias, to the output that the column falls into. */
@@ -82,23 +89,37 @@ template <int T, int TILES> DEVICE void few_finish(const cuda_few &f, const floa
     }
 }
 
-template <int T, int TILES> __global__ void __launch_bounds__(FEW_THREADS) few_kernel(const __grid_constant__ cuda_few f) {
+/* What a lane loads of w for FEW_AHEAD steps: 8 neighbouring k of two rows each; beyond the end whatever is there. */
+struct few_pieces {
+    uint4 low[FEW_AHEAD], high[FEW_AHEAD];
+};
+
+DEVICE void few_load_w(const cuda_few &f, const uint16_t *low, const uint16_t *high, int64_t base, few_pieces &a) {
+    UNROLL for (int n = 0; n < FEW_AHEAD; n++) {
+        int64_t k = base + n * FEW_K + lane_of() % 4 * 8, at = k < f.k ? k : 0; /* beyond: x is zero */
+        a.low[n] = ptx_load_once(low + at);
+        a.high[n] = ptx_load_once(high + at);
+    }
+}
+
+template <int T, int TILES> __global__ void __launch_bounds__(FEW_THREADS, FEW_BLOCKS) few_kernel(const __grid_constant__ cuda_few f) {
+    constexpr int64_t STEP = FEW_K * FEW_AHEAD;
     int warp = (int)threadIdx.x / WARP_LANES, g = lane_of() / 4, t = lane_of() % 4;
     const uint16_t *low = (const uint16_t *)f.w + (few_is_row(f, g) ? few_row(f, g) : 0) * f.k;
     const uint16_t *high = (const uint16_t *)f.w + (few_is_row(f, g + 8) ? few_row(f, g + 8) : 0) * f.k;
     float d[TILES][4] = {};
-    for (int64_t base = (int64_t)warp * FEW_K * FEW_AHEAD; base < f.k; base += (int64_t)FEW_WARPS * FEW_K * FEW_AHEAD) {
-        uint4 a[FEW_AHEAD][2];
-        UNROLL for (int n = 0; n < FEW_AHEAD; n++) {
-            int64_t k = base + n * FEW_K + t * 8, at = k < f.k ? k : 0; /* beyond: x is zero */
-            a[n][0] = ptx_load_once(low + at);
-            a[n][1] = ptx_load_once(high + at);
-        }
+    few_pieces a, ahead;
+    ptx_let_successors_begin();
+    few_load_w(f, low, high, warp * STEP, a); /* weights do not wait */
+    ptx_wait_for_predecessors();
+    for (int64_t base = warp * STEP; base < f.k; base += FEW_WARPS * STEP) {
+        few_load_w(f, low, high, base + FEW_WARPS * STEP, ahead);
         UNROLL for (int n = 0; n < FEW_AHEAD; n++) {
             uint4 x[TILES];
             few_load_x<TILES>(f, base + n * FEW_K + t * 8, x);
-            few_step<T, TILES>(d, a[n][0], a[n][1], x);
+            few_step<T, TILES>(d, a.low[n], a.high[n], x);
         }
+        a = ahead;
     }
     few_finish<T, TILES>(f, d);
 }
@@ -128,6 +149,7 @@ template <int T, int V> DEVICE void few_dot(const cuda_few &f, int64_t row, floa
 }
 
 template <int T, int V> __global__ void __launch_bounds__(128) few_plain_kernel(const __grid_constant__ cuda_few f) {
+    FOLLOW();
     int64_t row = (int64_t)blockIdx.x * 4 + threadIdx.x / WARP_LANES;
     if (row >= f.n) return;
     float sum[CUDA_FEW_ROWS], up[CUDA_FEW_ROWS];

@@ -5,6 +5,7 @@
 enum { READ_THREADS = 512, READ_AHEAD = 8, READ_BLOCKS = 4 /* a multiprocessor */ };
 
 __global__ void __launch_bounds__(READ_THREADS) read_kernel(cuda_read r) {
+    FOLLOW();
     int64_t step = (int64_t)gridDim.x * READ_THREADS, first = (int64_t)blockIdx.x * READ_THREADS + threadIdx.x;
     unsigned sum = 0;
     for (int pass = 0; pass < r.passes; pass++)

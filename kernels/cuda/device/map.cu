@@ -11,6 +11,7 @@ template <int KIND> DEVICE float mapped(float a, float b, float f) {
 }
 
 template <int T, int KIND, int V> __global__ void __launch_bounds__(MAP_THREADS) map_kernel(cuda_map m) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int64_t i = ((int64_t)blockIdx.x * MAP_THREADS + threadIdx.x) * V;
     if (i >= m.n) return;
@@ -47,6 +48,7 @@ extern "C" int CUDA_VARIANT(map)(void *stream, const struct cuda_map *m) {
 /* ---- silu(gate) · up ---- */
 
 template <int T, int V> __global__ void __launch_bounds__(MAP_THREADS) swiglu_kernel(cuda_swiglu s) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int64_t i = ((int64_t)blockIdx.x * MAP_THREADS + threadIdx.x) * V, row = i / s.width, column = i % s.width;
     if (row >= s.rows) return;
@@ -74,6 +76,7 @@ extern "C" int CUDA_VARIANT(swiglu)(void *stream, const struct cuda_swiglu *s) {
 /* ---- bias ---- */
 
 template <int T> __global__ void __launch_bounds__(MAP_THREADS) bias_kernel(cuda_bias b) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int64_t i = (int64_t)blockIdx.x * MAP_THREADS + threadIdx.x;
     if (i >= b.rows * b.n) return;

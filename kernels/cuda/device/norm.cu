@@ -15,6 +15,7 @@ template <int T, int V, bool HAS_SUM> DEVICE void norm_read(const cuda_norm &n, 
 }
 
 template <int T, int V, bool HAS_SUM> __global__ void __launch_bounds__(512) norm_kernel(cuda_norm n) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int64_t base = (int64_t)blockIdx.x * n.width, step = (int64_t)blockDim.x * V, first = (int64_t)threadIdx.x * V;
     float kept[NORM_KEPT][V], x[V], squares = 0;

@@ -89,6 +89,7 @@ template <int T, int W, bool IS_WIDE> struct prefill_source {
 };
 
 template <int T, int W, bool IS_WIDE> __global__ void __launch_bounds__(PREFILL_THREADS, W == 128 ? 2 : 3) prefill_kernel(cuda_attention a) {
+    FOLLOW();
     typedef typename element<T>::type E;
     constexpr int LD = padded<T, W>::LD;
     DYNAMIC_SHARED(E, q);

@@ -63,6 +63,23 @@ PTX uint32_t ptx_pair_f16(float low, float high) {
 #endif
 }
 
+/* ---- kernels that follow each other closely (sm_90): a kernel may begin before the one ahead of it ends ---- */
+
+/* Until the kernels ahead have ended and what they wrote is seen. Before this a kernel may touch only what none of
+ * them writes: weights, its parameters. */
+PTX void ptx_wait_for_predecessors() {
+#if defined(__CUDACC__) && defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+/* The kernel behind may begin, once every block has said so. */
+PTX void ptx_let_successors_begin() {
+#if defined(__CUDACC__) && defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 /* ---- loads past the first-level cache: for what is read once ---- */
 
 PTX uint4 ptx_load_once(const void *p) {

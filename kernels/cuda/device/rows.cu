@@ -8,6 +8,7 @@ enum { ROW_THREADS = 128 };
 /* ---- gather: a block a row ---- */
 
 template <int T, int V> __global__ void __launch_bounds__(ROW_THREADS) gather_kernel(cuda_gather g) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int32_t from = g.index[blockIdx.x];
     bool is_there = from >= 0 && from < g.height;
@@ -56,6 +57,7 @@ DEVICE void turn(const cuda_turn &t, int32_t pos, int64_t j, const typename elem
 }
 
 template <int T, int V> __global__ void __launch_bounds__(ROW_THREADS) rope_kernel(cuda_rope r) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int64_t pairs = r.heads * r.turn.half, row = blockIdx.x;
     for (int64_t i = ((int64_t)blockIdx.y * ROW_THREADS + threadIdx.x) * V; i < pairs; i += (int64_t)gridDim.y * ROW_THREADS * V) {
@@ -92,6 +94,7 @@ DEVICE int64_t place_of(const cuda_place &p, int64_t row, int64_t width) {
 }
 
 template <int T, int V> __global__ void __launch_bounds__(ROW_THREADS) kv_write_kernel(cuda_kv_write k) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int64_t row = blockIdx.x, at = place_of(k.place, row, k.width);
     if (at < 0) return;
@@ -114,6 +117,7 @@ extern "C" int CUDA_VARIANT(kv_write)(void *stream, const struct cuda_kv_write *
 
 /* One row: pairs of q, then pairs of k, then pairs' worth of v, in runs of V pairs. */
 template <int T, int V> __global__ void __launch_bounds__(ROW_THREADS) rope_kv_kernel(cuda_rope_kv r) {
+    FOLLOW();
     typedef typename element<T>::type E;
     int64_t row = blockIdx.x, half = r.turn.half, q_pairs = r.heads * half, k_pairs = r.kv_heads * half;
     int64_t at = place_of(r.place, row, 2 * k_pairs);

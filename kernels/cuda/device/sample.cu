@@ -212,6 +212,7 @@ template <int T> DEVICE int32_t drawn(finder &f, const row_view &v, const float 
 }
 
 template <int T> __global__ void __launch_bounds__(SAMPLE_THREADS) sample_kernel(cuda_sample s, int n_parts) {
+    FOLLOW();
     typedef typename element<T>::type E;
     DYNAMIC_SHARED(finder, f);
     SHARED(int, turn, [1]);
@@ -255,6 +256,7 @@ extern "C" int64_t CUDA_VARIANT(sample_scratch_bytes)(int64_t rows) { return row
 /* ---- likelihood: max + log Σ e^(x − max) − x[target] ---- */
 
 template <int T> __global__ void __launch_bounds__(512) nll_kernel(cuda_nll n) {
+    FOLLOW();
     typedef typename element<T>::type E;
     const E *x = (const E *)n.logits + (int64_t)blockIdx.x * n.width;
     int32_t target = n.targets[blockIdx.x];

@@ -7,6 +7,7 @@ DEVICE uint32_t word(float x) { return __float_as_uint(x); }
 
 /* in, out: LANES_WORDS words a lane */
 __global__ void __launch_bounds__(WARP_LANES) lanes_kernel(const uint32_t *all_in, uint32_t *all_out) {
+    FOLLOW();
     SHARED(uint16_t, tile, [WARP_LANES * 8]);
     SHARED(uint4, landed, [2 * WARP_LANES]);
     int lane = (int)threadIdx.x;
