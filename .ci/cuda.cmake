@@ -80,11 +80,16 @@ endif()
 
 if(ASSAY_HAS_CUDA)
   add_library(assay_cuda_device OBJECT ${CUDA_KERNELS})
-  target_include_directories(assay_cuda_device PRIVATE ${CMAKE_SOURCE_DIR})
-  target_compile_features(assay_cuda_device PRIVATE cuda_std_17)
-  target_compile_options(assay_cuda_device PRIVATE -lineinfo -Werror=all-warnings -Xptxas=-warn-spills,-warn-lmem-usage
-    -diag-suppress=177,186 -Xcompiler=-fno-strict-aliasing)
-  target_sources(assay_kernels PRIVATE $<TARGET_OBJECTS:assay_cuda_device> ${CMAKE_SOURCE_DIR}/kernels/cuda/runtime_device.c)
+  file(GLOB HOPPER_KERNELS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/cuda/hopper/*.cu)
+  add_library(assay_cuda_hopper OBJECT ${HOPPER_KERNELS})
+  set_target_properties(assay_cuda_hopper PROPERTIES CUDA_ARCHITECTURES 90a-real)
+  foreach(target assay_cuda_device assay_cuda_hopper)
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+    target_compile_features(${target} PRIVATE cuda_std_17)
+    target_compile_options(${target} PRIVATE -lineinfo -Werror=all-warnings -Xptxas=-warn-spills,-warn-lmem-usage
+      -diag-suppress=177,186 -Xcompiler=-fno-strict-aliasing)
+  endforeach()
+  target_sources(assay_kernels PRIVATE $<TARGET_OBJECTS:assay_cuda_device> $<TARGET_OBJECTS:assay_cuda_hopper> ${CMAKE_SOURCE_DIR}/kernels/cuda/runtime_device.c)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/kernels/cuda/runtime_device.c PROPERTIES INCLUDE_DIRECTORIES "${CUDAToolkit_INCLUDE_DIRS}"
     COMPILE_OPTIONS "-Wno-pedantic;-Wno-conversion")
   target_link_libraries(assay_kernels PRIVATE CUDA::cudart_static)

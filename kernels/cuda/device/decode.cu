@@ -7,6 +7,9 @@
 #include "kernels/cuda/device/attention.cuh"
 #include "kernels/cuda/device/fault.cuh"
 #include "kernels/cuda/device/unit.cuh"
+#if defined(__CUDACC__)
+#include "kernels/cuda/hopper/hopper.h"
+#endif
 
 enum { DECODE_THREADS = 128, DECODE_WARPS = DECODE_THREADS / WARP_LANES, LEAST_SPLIT_KEYS = 64, MOST_SPLITS = 128 };
 
@@ -202,6 +205,9 @@ extern "C" int CUDA_VARIANT(attention_decode)(void *stream, const struct cuda_at
 
 extern "C" int CUDA_VARIANT(attention)(void *stream, const struct cuda_attention *a) {
     if (a->rows == 0) return 0;
+#if defined(__CUDACC__)
+    if (hopper_can_attend(a)) return hopper_attention(stream, a);
+#endif
     return a->rows_a_slot >= LEAST_ROWS_FOR_PREFILL ? CUDA_VARIANT(attention_prefill)(stream, a) : CUDA_VARIANT(attention_decode)(stream, a);
 }
 
