@@ -10,7 +10,7 @@
 #include "results/stats/descriptive.h"
 
 enum { REPEATS = 9, QUICK_REPEATS = 5 };
-static const double least_bytes = 1 << 20, most_bytes = (double)(1ull << 32), quick_bytes = (double)(1ull << 30);
+static const double least_bytes = 1 << 20, most_bytes = (double)(1ull << 32);
 
 static enum status add_limit(struct device *d, const struct limit *l, int repeats, const char *unit, struct ceiling_list *out, struct error *e) {
     static const char *const kinds[] = {"read", "copy", "matrix"};
@@ -31,9 +31,9 @@ static enum status add_device(struct device *d, const struct ceilings_options *o
     static const enum dtype types[] = {DTYPE_BF16, DTYPE_F16, DTYPE_F32};
     const char *name = device_backend(d)->name;
     int repeats = o->is_quick ? QUICK_REPEATS : REPEATS;
-    double most = o->is_quick ? quick_bytes : most_bytes, step = o->is_quick ? 8 : 2;
+    double step = o->is_quick ? 16 : 2;
     enum status s = STATUS_OK;
-    for (double bytes = least_bytes; bytes <= most && s == STATUS_OK; bytes *= step)
+    for (double bytes = least_bytes; bytes <= most_bytes && s == STATUS_OK; bytes *= step)
         for (int kind = LIMIT_READ; kind <= LIMIT_COPY && s == STATUS_OK; kind++)
             s = add_limit(d, &(struct limit){.kind = (enum limit_kind)kind, .bytes = (size_t)bytes}, repeats, name, out, e);
     for (int i = 0; i < 3 && s == STATUS_OK; i++) {
