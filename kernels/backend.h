@@ -75,7 +75,7 @@ struct backend {
     void (*drop)(struct prepared *p, struct captured *c);
     /* Of asynchronous devices, NULL elsewhere: before a traced region, and after it: waits, and puts what the device
      * did into the tracer, or says in tracer.trouble why it cannot. */
-    enum status (*trace_begin)(struct device *d, struct error *e);
+    enum status (*trace_begin)(struct device *d, enum trace_detail detail, struct error *e);
     enum status (*trace_end)(struct device *d, struct tracer *t, struct error *e);
     enum status (*synchronise)(struct device *d, struct error *e);
     /* Residency: makes a weight group resident, or lets it go. Optional. */

@@ -319,10 +319,10 @@ enum status executor_run(struct executor *x, int program, const struct launch_si
 
 /* ---- tracing ---- */
 
-enum status executor_trace_begin(struct executor *x, struct error *e) {
+enum status executor_trace_begin(struct executor *x, enum trace_detail detail, struct error *e) {
     enum status s = STATUS_OK;
     for (int d = 0; d < x->n_devices && s == STATUS_OK; d++)
-        if (device_backend(x->devices[d])->trace_begin) s = device_backend(x->devices[d])->trace_begin(x->devices[d], e);
+        if (device_backend(x->devices[d])->trace_begin) s = device_backend(x->devices[d])->trace_begin(x->devices[d], detail, e);
     return s;
 }
 

@@ -78,7 +78,7 @@ enum status executor_read(struct executor *x, int program, int tensor, size_t of
 enum status executor_run(struct executor *x, int program, const struct launch_site *site, struct tracer *t, struct error *e);
 
 /* Around a traced region: see backend.h. */
-enum status executor_trace_begin(struct executor *x, struct error *e);
+enum status executor_trace_begin(struct executor *x, enum trace_detail detail, struct error *e);
 enum status executor_trace_end(struct executor *x, struct tracer *t, struct error *e);
 
 /* The program and op of a span that a device's lane recorded (unit = the device's number); NULL for host spans. */

@@ -59,6 +59,10 @@ struct launch_note {
 
 enum { HOST_LANE, DEVICE_LANE };
 
+/* How closely a device is watched. LAUNCHES is for captured launches: each is timed as a whole, and its time is shared
+ * out as a region traced by OPERATIONS found it before (the same launches in the same order). */
+enum trace_detail { TRACE_OPERATIONS, TRACE_LAUNCHES };
+
 enum { TRACE_MAX_UNITS = 4, TRACE_MAX_LANES = 64 };
 struct tracer {
     struct clock *clock;

@@ -160,6 +160,7 @@ struct memory_record {
 
 struct perturbation_record {              /* profiled over timed wall time */
     double ratio, low, high;
+    double by_operation;                  /* the ratio that was too large, where captured launches are timed as wholes; else 0 */
 };
 
 struct output_record {

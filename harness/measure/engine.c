@@ -68,7 +68,7 @@ static enum status check_memory(struct engine *g, unsigned roles, struct error *
     const struct backend *b = device_backend(g->device);
     need->available = b->capacity ? (double)b->capacity(g->device) : memory_available();
     int streams = b->is_simulated || strcmp(b->name, "reference") == 0; /* weights need not fit */
-    if (!streams && need->available > 0 && need->total > need->available)
+    if (!streams && (b->capacity || need->available > 0) && need->total > need->available)
         return error_set(e, STATUS_NO_MEMORY, "%s needs %.2f GB (weights %.2f, cache %.2f, activations %.2f), %.2f GB are available%s; "
                          "try --layers, a shorter prompt, or a smaller --batch", g->model->name, need->total / 1e9, need->weights / 1e9,
                          need->states / 1e9, need->activations / 1e9, need->available / 1e9, b->capacity ? " on the device" : "");

@@ -34,6 +34,7 @@ struct cell_state {
     double spent_ns;
     double need_bytes, available_bytes;  /* of memory where its weights go; available before it began */
     double timed[64], profiled[64];      /* per process: medians of wall times */
+    double by_operation;                 /* perturbation_record; the largest of the processes */
     int n_processes;
     double relative_spread;              /* of the process medians, or of the samples of the only one */
     double largest_share;
@@ -246,13 +247,26 @@ static enum status timed_rounds(struct measuring *m, int block, int first, int n
     return STATUS_OK;
 }
 
+/* One profiled sample. Where tracing each operation slows captured launches by more than the limit, and from then on in
+ * this process, launches are traced as wholes. */
+static enum status take_profile(struct measuring *m, struct cell_state *c, double timed_ns, double *by_operation, json_t **reply, struct error *e) {
+    enum status st = worker_call(&c->worker, json_pack("{s:s}", "do", *by_operation > 0 ? "profile launches" : "profile"), reply, e);
+    if (st != STATUS_OK || *by_operation > 0 || timed_ns <= 0 || !json_is_true(json_object_get(*reply, "can_trace_launches"))) return st;
+    double ratio = json_number_value(json_object_get(*reply, "wall_ns")) / timed_ns;
+    if (ratio <= perturbation_limit) return st;
+    *by_operation = ratio;
+    json_decref(*reply);
+    *reply = NULL;
+    return take_profile(m, c, timed_ns, by_operation, reply, e);
+}
+
 static enum status profile(struct measuring *m, struct cell_state *c, int block, struct error *e) {
-    double walls[64];
+    double walls[64], timed_ns = c->n_walls > 0 ? sample_median(c->walls, (size_t)c->n_walls) : 0, by_operation = 0;
     int n = m->p->profiles < 64 ? m->p->profiles : 64;
     for (int i = 0; i < n; i++) {
         json_t *reply = NULL;
         char where[96] = "";
-        enum status st = worker_call(&c->worker, json_pack("{s:s}", "do", "profile"), &reply, e);
+        enum status st = take_profile(m, c, timed_ns, &by_operation, &reply, e);
         if (st == STATUS_OK) st = record_sample(m->s, c->process, PHASE_PROFILED, i, reply, &walls[i], e);
         if (st == STATUS_OK) st = record_profile(m->s, c->process, i, reply, e);
         int n_engaged;
@@ -267,6 +281,7 @@ static enum status profile(struct measuring *m, struct cell_state *c, int block,
         if (st != STATUS_OK) return st;
     }
     if (n > 0 && c->n_processes < 64) c->profiled[c->n_processes] = sample_median(walls, (size_t)n);
+    if (by_operation > c->by_operation) c->by_operation = by_operation;
     return STATUS_OK;
 }
 
@@ -338,7 +353,7 @@ static enum status run_block(struct measuring *m, int block, struct error *e) {
 /* ---- the end of a run ---- */
 
 static enum status finish_perturbation(struct measuring *m, struct cell_state *c, double *low, struct error *e) {
-    struct perturbation_record r = {.low = INFINITY, .high = 0};
+    struct perturbation_record r = {.low = INFINITY, .high = 0, .by_operation = c->by_operation};
     double ratios[64];
     int n = 0;
     *low = 0;

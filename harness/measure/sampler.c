@@ -151,10 +151,10 @@ static void open_tracer(struct sampler *s) {
 }
 
 /* One sample between the beginning and the end of tracing. */
-static enum status traced_run(struct sampler *s, uint64_t *start_ns, uint64_t *wall_ns, struct error *e) {
+static enum status traced_run(struct sampler *s, enum trace_detail detail, uint64_t *start_ns, uint64_t *wall_ns, struct error *e) {
     struct executor *x = &s->engine.session.executor;
     tracer_clear(&s->tracer);
-    enum status st = executor_trace_begin(x, e);
+    enum status st = executor_trace_begin(x, detail, e);
     if (st == STATUS_OK) st = sampler_run(s, &s->tracer, start_ns, wall_ns, e);
     return st == STATUS_OK ? executor_trace_end(x, &s->tracer, e) : st;
 }
@@ -261,18 +261,20 @@ static json_t *spans_json(const struct sampler *s) {
     return out;
 }
 
-static enum status serve_profile(struct sampler *s, json_t **reply, struct error *e) {
+static enum status serve_profile(struct sampler *s, enum trace_detail detail, json_t **reply, struct error *e) {
     uint64_t start, wall;
     enum status st = STATUS_OK;
     if (!s->has_tracer) {
         open_tracer(s);
-        if (s->tracer.is_device[0]) st = traced_run(s, &start, &wall, e); /* the first one instruments kernels: not a sample */
+        if (s->tracer.is_device[0]) st = traced_run(s, detail, &start, &wall, e); /* the first one instruments kernels: not a sample */
     }
-    if (st == STATUS_OK) st = traced_run(s, &start, &wall, e);
+    if (st == STATUS_OK) st = traced_run(s, detail, &start, &wall, e);
     if (st != STATUS_OK) return st;
     struct ledger l;
     ledger_close(&s->tracer, &s->engine.session, s->ceilings, &l);
     *reply = sample_json(s, start, wall);
+    int is_captured = s->tracer.is_device[0] && s->engine.session.executor.settings.is_captured;
+    json_object_set_new(*reply, "can_trace_launches", json_boolean(is_captured));
     json_object_set_new(*reply, "ledger", ledger_json(s, &l));
     json_object_set_new(*reply, "ops", ops_json(s, &l));
     json_object_set_new(*reply, "receipts", receipts_json(s, &l));
@@ -299,7 +301,8 @@ static enum status sampler_serve(void *self, const json_t *request, json_t **rep
     struct sampler *s = self;
     const char *what = json_string_value(json_object_get(request, "do"));
     if (what && strcmp(what, "sample") == 0) return serve_sample(s, reply, e);
-    if (what && strcmp(what, "profile") == 0) return serve_profile(s, reply, e);
+    if (what && strcmp(what, "profile") == 0) return serve_profile(s, TRACE_OPERATIONS, reply, e);
+    if (what && strcmp(what, "profile launches") == 0) return serve_profile(s, TRACE_LAUNCHES, reply, e);
     if (what && strcmp(what, "output") == 0) return serve_output(s, reply);
     return error_set(e, STATUS_INTERNAL, "a measuring process does not know '%s'", what ? what : "?");
 }

@@ -131,6 +131,8 @@ enum status cuda_open_on(const struct cuda_platform *p, const struct device_opti
 /* Waits for the stream; then what kernels found wrong. */
 enum status cuda_wait(struct cuda_device *d, const struct program *p, struct error *e);
 enum status cuda_grow(struct cuda_device *d, struct cuda_block *b, size_t bytes, int is_zeroed, const char *what, struct error *e);
+/* Memory of the device back, once nothing uses it any more: after a failure, work may still be under way. NULL is fine. */
+void cuda_free(struct cuda_device *d, void *p);
 enum { CUDA_STAGING_BYTES = 16 << 20 };
 
 /* limits.c */

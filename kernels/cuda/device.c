@@ -11,6 +11,12 @@ enum status cuda_error(const struct cuda_device *d, int code, const char *doing,
     return error_set(e, code == OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_BACKEND, "%s failed: %s (%s)", doing, d->rt->error_text(code), d->rt->error_name(code));
 }
 
+void cuda_free(struct cuda_device *d, void *p) {
+    if (!p) return;
+    d->rt->stream_wait(d->stream);
+    d->rt->release(p);
+}
+
 /* ---- opening ---- */
 
 static enum status choose_device(struct cuda_device *d, struct error *e) {
@@ -41,16 +47,17 @@ static enum status open_resources(struct cuda_device *d, struct error *e) {
 
 void cuda_close(struct device *device) {
     struct cuda_device *d = (struct cuda_device *)(void *)device;
+    if (d->stream) d->rt->stream_wait(d->stream);
     profiler_close(d->profiler);
     products_close(d->products);
     for (size_t i = 0; i < d->n_states; i++) {
         mem_free(d->states[i].name);
-        d->rt->release(d->states[i].data);
+        cuda_free(d, d->states[i].data);
     }
-    d->rt->release(d->activations.data);
-    d->rt->release(d->scratch.data);
-    d->rt->release(d->counters.data);
-    d->rt->release(d->choices.data);
+    cuda_free(d, d->activations.data);
+    cuda_free(d, d->scratch.data);
+    cuda_free(d, d->counters.data);
+    cuda_free(d, d->choices.data);
     d->rt->release_host(d->staging);
     d->rt->release_host(d->fault);
     if (d->stream) d->rt->stream_close(d->stream);
@@ -100,7 +107,7 @@ enum status cuda_grow(struct cuda_device *d, struct cuda_block *b, size_t bytes,
     if (bytes <= b->bytes) return STATUS_OK;
     enum status s = cuda_wait(d, NULL, e);
     if (s != STATUS_OK) return s;
-    d->rt->release(b->data);
+    cuda_free(d, b->data);
     *b = (struct cuda_block){0};
     int code = d->rt->allocate(&b->data, bytes);
     if (code == 0) b->bytes = bytes;

@@ -151,6 +151,8 @@ struct cuda_few {
     int is_swiglu, n_outputs;
     int64_t n_of[CUDA_MOST_OUTPUTS];
     void *y[CUDA_MOST_OUTPUTS];
+    int n_multiprocessors;
+    uint32_t l2_bytes;             /* of the device's second-level cache */
 };
 
 /* y (rows, n) += bias (n), in place. */
@@ -203,7 +205,7 @@ struct cuda_kernels {
     CUDA_KERNEL_LIST(X)
 #undef X
     /* Room that a launch of these sizes or smaller ones needs. */
-    int64_t (*attention_partial_floats)(int64_t rows, int64_t heads, int64_t kv_heads, int64_t width, int64_t keys, int n_multiprocessors);
+    int64_t (*attention_partial_floats)(int64_t heads, int64_t kv_heads, int64_t width, int n_multiprocessors);
     int64_t (*sample_scratch_bytes)(int64_t rows);
 };
 

@@ -189,7 +189,7 @@ void cuda_need_of(const struct cuda_device *d, const struct program *p, const st
     if (op->kind == OP_SAMPLE) out->choices = (size_t)d->kernels->sample_scratch_bytes(rows);
     if (op->kind != OP_ATTENTION) return;
     const struct tensor *cache = &p->tensors[op->in[1]];
-    int64_t heads = op->i[0], kv_heads = op->i[1], keys = dim_value(cache->dims[1], p->symbol_max);
-    out->scratch = (size_t)d->kernels->attention_partial_floats(rows, heads, kv_heads, cache->dims[2].size / kv_heads, keys, d->properties.n_multiprocessors) * sizeof(float);
+    int64_t heads = op->i[0], kv_heads = op->i[1];
+    out->scratch = (size_t)d->kernels->attention_partial_floats(heads, kv_heads, cache->dims[2].size / kv_heads, d->properties.n_multiprocessors) * sizeof(float);
     out->counters = (size_t)(rows * heads) * sizeof(int32_t);
 }

@@ -101,8 +101,8 @@ enum status cuda_measure_limit(struct device *device, const struct limit *l, int
     struct subject s = {.d = (struct cuda_device *)(void *)device, .l = l};
     enum status st = make_subject(&s, e);
     if (st == STATUS_OK) st = repeat(&s, repeats, per_s, e);
-    s.d->rt->release(s.a);
-    s.d->rt->release(s.b);
-    s.d->rt->release(s.c);
+    cuda_free(s.d, s.a);
+    cuda_free(s.d, s.b);
+    cuda_free(s.d, s.c);
     return st;
 }

@@ -10,8 +10,10 @@ static int64_t rows_of(const struct cuda_call *c) { return cuda_dim(c, cuda_in_t
 static int linear_few(const struct cuda_call *c) {
     const struct op *op = c->o->op;
     const struct cuda_weight *w = c->o->weight;
+    const struct cuda_properties *d = &c->q->device->properties;
     struct cuda_few f = {.t = w->dtype, .out = cuda_out_type(c, 0)->dtype, .rows = rows_of(c), .k = w->cols, .n = is_swiglu(op) ? w->rows / 2 : w->rows,
-                         .x = cuda_in(c, 0), .w = w->data, .bias = c->o->vector ? c->o->vector->data : NULL, .is_swiglu = is_swiglu(op), .n_outputs = op->n_out};
+                         .x = cuda_in(c, 0), .w = w->data, .bias = c->o->vector ? c->o->vector->data : NULL, .is_swiglu = is_swiglu(op), .n_outputs = op->n_out,
+                         .n_multiprocessors = d->n_multiprocessors, .l2_bytes = (uint32_t)d->l2_bytes};
     for (int i = 0; i < op->n_out; i++) {
         f.n_of[i] = cuda_out_type(c, i)->dims[1].size;
         f.y[i] = cuda_out(c, i);

@@ -26,7 +26,7 @@ static enum status find_state(struct cuda_device *d, const struct tensor *t, con
     int code = d->rt->allocate(&data, bytes);
     if (code == 0) code = d->rt->fill(data, 0, bytes, d->stream);
     if (code != 0) {
-        d->rt->release(data);
+        cuda_free(d, data);
         enum status s = cuda_error(d, code, "allocating it", e);
         return error_prefix(e, "state '%s' (%zu bytes)", t->name, bytes), s;
     }
@@ -158,8 +158,8 @@ void cuda_release(struct prepared *prepared) {
         cuda_angles_drop(d, q->ops[i].angles);
     }
     d->input_bytes -= q->input_bytes;
-    d->rt->release(q->inputs);
-    d->rt->release_host(q->mirror);
+    cuda_free(d, q->inputs);
+    d->rt->release_host(q->mirror); /* nothing uses it either, now */
     mem_free(q->ops);
     mem_free(q->data);
     mem_free(q->offsets);

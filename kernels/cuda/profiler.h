@@ -12,7 +12,7 @@ struct profiler;
 enum status profiler_open(const struct cupti *library, struct clock *clock, struct profiler **out, struct error *e);
 void profiler_close(struct profiler *p); /* NULL is fine */
 /* A traced region begins: what was recorded before is dropped. */
-enum status profiler_begin(struct profiler *p, struct error *e);
+enum status profiler_begin(struct profiler *p, enum trace_detail detail, struct error *e);
 /* A launch begins: what is put on the device from now on, until the next one, is the tracer's newest launch's; between
  * push and pop it is this operation's. NULL is fine. */
 void profiler_launch(struct profiler *p, const struct tracer *t);

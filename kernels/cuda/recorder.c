@@ -57,6 +57,7 @@ struct recorder {
     uint64_t *op_nodes;            /* beside a.ops: graph nodes */
     size_t op_node_capacity;
     struct node_map nodes;
+    enum recorder_graphs graphs;
     int process;
 };
 
@@ -349,13 +350,12 @@ static enum status cupti_error(const struct recorder *r, int code, const char *d
     return error_set(e, STATUS_BACKEND, "CUPTI: %s: %s", doing, text);
 }
 
-static int enable_all(const struct recorder *r, enum recorder_graphs graphs) {
+static int enable_all(const struct recorder *r) {
     static const uint32_t kinds[] = {CUPTI_EXTERNAL, CUPTI_RUNTIME, CUPTI_DRIVER, CUPTI_COPY, CUPTI_SET, CUPTI_CONCURRENT_KERNEL};
     const struct cupti *l = r->library;
     int code = CUPTI_OK;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && code == CUPTI_OK; i++) code = l->ActivityEnable(kinds[i]);
     if (code != CUPTI_OK) return code;
-    if (graphs == RECORDER_BY_GRAPH) return l->ActivityEnable(CUPTI_GRAPH);
     code = l->EnableCallback(1, r->subscriber, CUPTI_DOMAIN_RESOURCE, CUPTI_NODE_CREATED);
     return code == CUPTI_OK ? l->EnableCallback(1, r->subscriber, CUPTI_DOMAIN_RESOURCE, CUPTI_NODE_CLONED) : code;
 }
@@ -371,7 +371,7 @@ static struct recorder *recorder_make(const struct cupti *library) {
 
 struct recorder *recorder_for_replay(const struct cupti *library) { return recorder_make(library); }
 
-enum status recorder_open(const struct cupti *library, enum recorder_graphs graphs, struct recorder **out, struct error *e) {
+enum status recorder_open(const struct cupti *library, struct recorder **out, struct error *e) {
     struct recorder *r = recorder_make(library);
     uint8_t yes = 1;
     size_t one = 1;
@@ -393,11 +393,19 @@ enum status recorder_open(const struct cupti *library, enum recorder_graphs grap
     r->has_reader = pthread_create(&r->reader, NULL, reader_main, r) == 0;
     enum status s = r->has_reader ? STATUS_OK : error_set(e, STATUS_BACKEND, "the system refuses a thread for reading records");
     code = s == STATUS_OK ? library->ActivityRegisterCallbacks(buffer_wanted, buffer_filled) : CUPTI_OK;
-    if (code == CUPTI_OK && s == STATUS_OK) code = enable_all(r, graphs);
+    if (code == CUPTI_OK && s == STATUS_OK) code = enable_all(r);
     if (code != CUPTI_OK) s = cupti_error(r, code, "enabling activities", e);
     if (s != STATUS_OK) recorder_close(r);
     else *out = r;
     return s;
+}
+
+enum status recorder_set_graphs(struct recorder *r, enum recorder_graphs graphs, struct error *e) {
+    if (graphs == r->graphs) return STATUS_OK;
+    int code = graphs == RECORDER_BY_GRAPH ? r->library->ActivityEnable(CUPTI_GRAPH) : r->library->ActivityDisable(CUPTI_GRAPH);
+    if (code != CUPTI_OK) return cupti_error(r, code, "choosing how graphs are recorded", e);
+    r->graphs = graphs;
+    return STATUS_OK;
 }
 
 void recorder_close(struct recorder *r) {

@@ -21,11 +21,13 @@ static inline uint32_t recorder_part(uint64_t owner) { return (uint32_t)(owner &
 
 enum recorder_graphs { RECORDER_BY_NODE, RECORDER_BY_GRAPH };
 
-/* Subscribes and begins to record. Errors: UNSUPPORTED another tool is attached, or no permission, with the remedy;
+/* Subscribes and begins to record, graphs by their nodes. Errors: UNSUPPORTED another tool is attached, or no permission, with the remedy;
  * BACKEND anything else that CUPTI says. */
-enum status recorder_open(const struct cupti *library, enum recorder_graphs graphs, struct recorder **out, struct error *e);
+enum status recorder_open(const struct cupti *library, struct recorder **out, struct error *e);
 void recorder_close(struct recorder *r);       /* NULL is fine */
 uint32_t recorder_version(const struct recorder *r);
+/* How launches of graphs are recorded from now on: each node, or one operation a launch (is_in_graph, no owner's part). */
+enum status recorder_set_graphs(struct recorder *r, enum recorder_graphs graphs, struct error *e);
 
 /* On the launching thread; nested ids hide each other. */
 void recorder_push(struct recorder *r, uint64_t owner);

@@ -176,14 +176,14 @@ static void cuda_drop(struct prepared *prepared, struct captured *c) {
 
 /* ---- tracing ---- */
 
-static enum status cuda_trace_begin(struct device *device, struct error *e) {
+static enum status cuda_trace_begin(struct device *device, enum trace_detail detail, struct error *e) {
     struct cuda_device *d = (struct cuda_device *)(void *)device;
     enum status s = cuda_wait(d, NULL, e);
     if (s == STATUS_OK && !d->profiler) {
         const struct cupti *library = d->platform.cupti(&d->cupti_path, e);
         s = library ? profiler_open(library, d->clock, &d->profiler, e) : e->status;
     }
-    return s == STATUS_OK ? profiler_begin(d->profiler, e) : s;
+    return s == STATUS_OK ? profiler_begin(d->profiler, detail, e) : s;
 }
 
 static enum status cuda_trace_end(struct device *device, struct tracer *t, struct error *e) {

@@ -94,7 +94,7 @@ enum status cuda_weight_get(struct cuda_device *d, const struct recipe *r, enum 
     *w = (struct cuda_weight){.hash = hash, .dtype = t, .is_vector = is_vector, .rows = r->rows, .cols = r->cols, .users = 1};
     enum status s = upload(d, r, source, w, e);
     if (s != STATUS_OK) {
-        d->rt->release(w->data);
+        cuda_free(d, w->data);
         mem_free(w);
         return error_prefix(e, "weight '%s'", first_leaf(r)), s;
     }
@@ -110,7 +110,7 @@ void cuda_weight_drop(struct cuda_device *d, struct cuda_weight *w) {
             d->weights[i] = d->weights[--d->n_weights];
             break;
         }
-    d->rt->release(w->data);
+    cuda_free(d, w->data);
     mem_free(w);
 }
 
@@ -163,7 +163,7 @@ void cuda_angles_drop(struct cuda_device *d, struct cuda_angles *a) {
             d->angles[i] = d->angles[--d->n_angles];
             break;
         }
-    d->rt->release(a->cosine);
-    d->rt->release(a->sine);
+    cuda_free(d, a->cosine);
+    cuda_free(d, a->sine);
     mem_free(a);
 }

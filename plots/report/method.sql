@@ -29,6 +29,10 @@ select text from (
            || case when max(ratio) > min(ratio) then ' to ' || as_ratio(max(ratio), null, null) else '' end || ' of the timed one.'
     from v_perturbation join selected using (run_id) having count(*)
     union all
+    select 4, 'Captured launches were timed as wholes and their time shared out as a pass by operations found it, which took up to '
+           || as_ratio(max(by_operation), null, null) || ' of the timed one.'
+    from v_perturbation join selected using (run_id) having count(by_operation)
+    union all
     select 4, s.label || ': read from ' || e.value || coalesce(', recorded ' || (select value from v_environment t where t.run_id = s.run_id and t.key = 'trace.recorded'), '')
            || '; ' || (select count(*) || iif(count(*) = 1, ' sample', ' samples') from v_sample x where x.run_id = s.run_id)
            || ', with whatever its profiler cost. Time of the devices goes to the stage whose host call launched the work.'

@@ -187,8 +187,8 @@ static enum status put_measured(struct store *s, const struct id *run, json_t *o
             "SELECT class, bytes FROM v_memory WHERE run_id = ? ORDER BY class", "r", NAMES("bytes")}, out, e);
     if (status == STATUS_OK)
         status = put_row(s, run, "perturbation",
-                         &(struct table){"SELECT ratio, low, high FROM v_perturbation WHERE run_id = ?", "rrr",
-                                         NAMES("ratio", "low", "high")},
+                         &(struct table){"SELECT ratio, low, high, by_operation FROM v_perturbation WHERE run_id = ?", "rrrr",
+                                         NAMES("ratio", "low", "high", "by_operation")},
                          out, e);
     if (status == STATUS_OK) status = put_output(s, run, out, e);
     return status;

@@ -265,6 +265,8 @@ static void put_notes(const json_t *d, FILE *out) {
     if (json_is_object(p))
         fprintf(out, "\nProfiled over timed wall time: %s (%s).\n", human_factor(json_field(p, "ratio")).text,
                 human_interval(json_field(p, "low"), json_field(p, "high"), 1, "").text);
+    if (json_is_number(json_object_get(p, "by_operation")))
+        fprintf(out, "\nCaptured launches are timed as wholes and shared out as a pass by operations found it; that pass took %s.\n", human_factor(json_field(p, "by_operation")).text);
     const char *text = json_field_text(json_object_get(d, "output"), "text");
     if (*text) {
         fputs("\n> ", out);

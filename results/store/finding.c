@@ -1,4 +1,6 @@
 /* finding.c: what is found once a run; the later record of a name wins. */
+#include <math.h>
+
 #include "results/store/internal.h"
 
 #define X(name, text) text,
@@ -30,8 +32,8 @@ enum status store_memory(struct store *s, const struct id *run, const struct mem
 
 enum status store_perturbation(struct store *s, const struct id *run, const struct perturbation_record *r,
                                struct error *e) {
-    return store_run(s, e, "INSERT OR REPLACE INTO perturbation VALUES(?, ?, ?, ?)", "trrr", run->text, r->ratio,
-                     r->low, r->high);
+    return store_run(s, e, "INSERT OR REPLACE INTO perturbation VALUES(?, ?, ?, ?, ?)", "trrrr", run->text, r->ratio,
+                     r->low, r->high, r->by_operation > 0 ? r->by_operation : NAN);
 }
 
 enum status store_output(struct store *s, const struct id *run, const struct output_record *r, struct error *e) {

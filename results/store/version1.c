@@ -81,7 +81,7 @@
     "    n INTEGER, detail TEXT, PRIMARY KEY(run_id, name)) STRICT, WITHOUT ROWID", \
     "CREATE TABLE memory(run_id TEXT NOT NULL REFERENCES run, class TEXT NOT NULL, bytes REAL,\n" \
     "    PRIMARY KEY(run_id, class)) STRICT, WITHOUT ROWID", \
-    "CREATE TABLE perturbation(run_id TEXT PRIMARY KEY REFERENCES run, ratio REAL, low REAL, high REAL) STRICT", \
+    "CREATE TABLE perturbation(run_id TEXT PRIMARY KEY REFERENCES run, ratio REAL, low REAL, high REAL, by_operation REAL) STRICT", \
     "CREATE TABLE output(run_id TEXT NOT NULL REFERENCES run, request INTEGER NOT NULL, tokens_json " \
     "TEXT, text TEXT,\n" \
     "    PRIMARY KEY(run_id, request)) STRICT, WITHOUT ROWID"
@@ -204,7 +204,7 @@
     "CREATE VIEW v_fidelity AS SELECT run_id, class, error, plain_error, bound, is_ok, detail FROM fidelity", \
     "CREATE VIEW v_quality AS SELECT run_id, name, unit, value, n, detail FROM quality", \
     "CREATE VIEW v_memory AS SELECT run_id, class, bytes FROM memory", \
-    "CREATE VIEW v_perturbation AS SELECT run_id, ratio, low, high FROM perturbation", \
+    "CREATE VIEW v_perturbation AS SELECT run_id, ratio, low, high, by_operation FROM perturbation", \
     "CREATE VIEW v_output AS SELECT run_id, request, tokens_json, text FROM output", \
     "CREATE VIEW v_ceiling_set AS\n" \
     "SELECT t.set_id, t.machine_id, t.created_unix_ns, t.noise, c.line, c.kind, c.unit, c.pattern, c.threads,\n" \

@@ -160,7 +160,7 @@ static enum status put_findings(struct maker *m) {
     const struct memory_record memory[] = {{"weights", 2.69e8}, {"states", 2.3e7}, {"activations", 9.1e6},
                                            {"peak_resident", 3.62e8}};
     for (int i = 0; status == STATUS_OK && i < 4; i++) status = store_memory(m->store, &m->run, &memory[i], m->e);
-    struct perturbation_record p = {1.011, 1.004, 1.018};
+    struct perturbation_record p = {.ratio = 1.011, .low = 1.004, .high = 1.018};
     if (status == STATUS_OK && !m->o->is_bare) status = store_perturbation(m->store, &m->run, &p, m->e);
     struct output_record out = {0, "[253,1042,198]", m->o->is_hostile && !m->mask
         ? "<script>alert(1)</script> | `touch /tmp/x` & \"quotes\"" : "The capital of France is Paris, a city "

@@ -84,7 +84,7 @@ static inline void fixture_findings(struct store *s, const struct id *run, int m
     const struct fidelity_record fidelity = {FIDELITY_REORDERED, 1e-6, 9e-7, 1.8e-6, 1, "64 positions"};
     const struct quality_record quality = {"nll", "nats/token", 2.5 + mask, 99, NULL};
     const struct memory_record memory[] = {{"weights", 5e8}, {"peak_resident", 7e8}};
-    const struct perturbation_record perturbation = {1.01, 1.005, NAN};
+    const struct perturbation_record perturbation = {1.01, 1.005, NAN, 1.4};
     const struct output_record output = {0, "[1, 2, 3]", "Hello | world"};
     const struct receipt_record receipts[] = {{"attention", "", RECEIPT_ENGAGED, "30 of 30 chains"},
                                               {"fusion", "norm", RECEIPT_NO_OP, NULL}};

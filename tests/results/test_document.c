@@ -74,7 +74,7 @@ START_TEST(a_run) {
                 "\"detail\": \"64 positions\"}");
     expect_number(d, "quality.nll.value", 5.5);
     expect_number(d, "memory.weights", 5e8);
-    expect_json(d, "perturbation", "{\"ratio\": 1.01, \"low\": 1.005, \"high\": null}");
+    expect_json(d, "perturbation", "{\"ratio\": 1.01, \"low\": 1.005, \"high\": null, \"by_operation\": 1.4}");
     expect_json(d, "output.tokens", "[1, 2, 3]");
     expect_json(d, "output.text", "\"Hello | world\"");
     expect_json(d, "warnings", "[\"steal 3 %\", \"second\"]");

@@ -63,7 +63,7 @@ END_TEST
 START_TEST(unknown_numbers_are_null) {
     setup();
     fixture_fill(store);
-    ck_assert_str_eq(rows("SELECT ratio, low, high FROM v_perturbation WHERE run_id LIKE 'a0%'"), "1.01|1.005|-");
+    ck_assert_str_eq(rows("SELECT ratio, low, high, by_operation FROM v_perturbation WHERE run_id LIKE 'a0%'"), "1.01|1.005|-|1.4");
     ck_assert_str_eq(rows("SELECT DISTINCT prepare_ns, load_ns, first_token_ns FROM v_process"), "11|12|-");
     ck_assert_str_eq(rows("SELECT count(*), count(value) FROM v_metric_sample WHERE metric = 'unknown_ns'"), "72|0");
     ck_assert_str_eq(rows("SELECT count(*) FROM v_process_metric WHERE metric = 'unknown_ns'"), "0");

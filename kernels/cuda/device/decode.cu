@@ -2,8 +2,9 @@
  * eight query heads of one key-value head, and the last block of a row's to arrive merges what they found.
  *
  * A run of lanes covers a key (16 bytes each), so a warp looks at several keys at once; each run keeps its own
- * maximum, sum and output, which are merged over runs and warps at the end:
- *   m = max m_i   l = Σ l_i·e^(m_i−m)   o = Σ o_i·e^(m_i−m) */
+ * maximum, sum and output, which are merged over a warp's runs, a block's warps and a row's blocks:
+ *   m = max m_i   l = Σ l_i·e^(m_i−m)   o = Σ o_i·e^(m_i−m)
+ * A part, as warps and blocks leave it to each other: W outputs, the maximum, the sum, and room to a multiple of 16 bytes. */
 #include "kernels/cuda/device/attention.cuh"
 #include "kernels/cuda/device/fault.cuh"
 #include "kernels/cuda/device/unit.cuh"
@@ -11,10 +12,14 @@
 #include "kernels/cuda/hopper/hopper.h"
 #endif
 
-enum { DECODE_THREADS = 128, DECODE_WARPS = DECODE_THREADS / WARP_LANES, LEAST_SPLIT_KEYS = 64, MOST_SPLITS = 128 };
+enum { DECODE_THREADS = 256, DECODE_WARPS = DECODE_THREADS / WARP_LANES, LEAST_SPLIT_KEYS = 64, MOST_SPLITS = 128, MOST_BLOCKS = 4 /* of split rows, a multiprocessor */ };
 
 template <int T, int W> struct decode_shape {
     enum { V = wide<T>::N, LANES = W / V, RUNS = WARP_LANES / LANES, ALL_RUNS = RUNS * DECODE_WARPS };
+};
+
+template <int W> struct part_floats {
+    enum { N = W + 4 };
 };
 
 template <int PER, int V> struct decode_state {
@@ -33,6 +38,11 @@ template <int T, int V, bool IS_WIDE> DEVICE void load_key(const typename elemen
     } else {
         UNROLL for (int e = 0; e < V; e++) x[e] = c + e < width ? element<T>::get(p[c + e]) : 0;
     }
+}
+
+DEVICE void load_coherent(const float *p, float (&x)[4]) {
+    uint4 u = ptx_load_coherent(p);
+    memcpy(x, &u, sizeof x);
 }
 
 /* A run of lanes adds up: every lane gets the sum. All lanes of the warp take part. */
@@ -75,32 +85,99 @@ DEVICE void decode_keys(decode_state<PER, wide<T>::N> &state, const float (&q)[P
     }
 }
 
-/* One head's parts, n of them: output column c of all, and their maximum and sum. at(i, j): float j of part i, which
- * holds W outputs, then its maximum, then its sum. */
-template <int W, class AT> DEVICE void merge(int n, int c, AT at, float *o, float *most, float *sum) {
-    *most = -INFINITY;
-    *sum = *o = 0;
-    for (int i = 0; i < n; i++) *most = fmaxf(*most, at(i, W));
-    float base = *most == -INFINITY ? 0 : *most;
-    for (int i = 0; i < n; i++) {
-        float f = ptx_exp2(at(i, W) - base);
-        *sum += at(i, W + 1) * f;
-        *o += at(i, c) * f;
-    }
+/* o, most and sum of a head, with another's. */
+template <int V> DEVICE void join(float (&o)[V], float &most, float &sum, const float (&other_o)[V], float other_most, float other_sum) {
+    float top = fmaxf(most, other_most), base = top == -INFINITY ? 0 : top, mine = ptx_exp2(most - base), others = ptx_exp2(other_most - base);
+    UNROLL for (int e = 0; e < V; e++) o[e] = o[e] * mine + other_o[e] * others;
+    sum = sum * mine + other_sum * others;
+    most = top;
 }
 
-/* A warp's lanes put what they keep of head h where all can read it. */
-template <int T, int W, int PER> DEVICE void show(const decode_state<PER, wide<T>::N> &state, float *parts) {
+/* A warp's runs as one: every run has the result. */
+template <int T, int W, int PER> DEVICE void join_runs(decode_state<PER, wide<T>::N> &state) {
     typedef decode_shape<T, W> S;
-    int run = (int)threadIdx.x / S::LANES, c = (int)threadIdx.x % S::LANES * S::V;
+    UNROLL for (int bits = S::LANES; bits < WARP_LANES; bits *= 2)
+        UNROLL for (int h = 0; h < PER; h++) {
+            float o[S::V], most = __shfl_xor_sync(ALL_LANES, state.most[h], bits), sum = __shfl_xor_sync(ALL_LANES, state.sum[h], bits);
+            UNROLL for (int e = 0; e < S::V; e++) o[e] = __shfl_xor_sync(ALL_LANES, state.o[h][e], bits);
+            join(state.o[h], state.most[h], state.sum[h], o, most, sum);
+        }
+}
+
+/* The first run of a warp leaves its heads' parts where the block can read them. */
+template <int T, int W, int PER> DEVICE void leave(const decode_state<PER, wide<T>::N> &state, float *parts) {
+    typedef decode_shape<T, W> S;
+    if (lane_of() >= S::LANES) return;
     UNROLL for (int h = 0; h < PER; h++) {
-        float *part = parts + (run * PER + h) * (W + 2);
-        UNROLL for (int e = 0; e < S::V; e++) part[c + e] = state.o[h][e];
-        if (c == 0) {
+        float *part = parts + ((int)threadIdx.x / WARP_LANES * PER + h) * part_floats<W>::N;
+        UNROLL for (int e = 0; e < S::V; e += 4) {
+            float piece[4] = {state.o[h][e], state.o[h][e + 1], state.o[h][e + 2], state.o[h][e + 3]};
+            store<DTYPE_F32, 4>(part + lane_of() * S::V + e, piece);
+        }
+        if (lane_of() == 0) {
             part[W] = state.most[h];
             part[W + 1] = state.sum[h];
         }
     }
+}
+
+/* Four columns of a head from c on, of all the block's warps. */
+template <int W, int PER> DEVICE void join_warps(const float *parts, int head, int c, float (&o)[4], float &most, float &sum) {
+    load<DTYPE_F32, 4>(parts + head * part_floats<W>::N + c, o);
+    most = parts[head * part_floats<W>::N + W];
+    sum = parts[head * part_floats<W>::N + W + 1];
+    UNROLL for (int w = 1; w < DECODE_WARPS; w++) {
+        const float *part = parts + (w * PER + head) * part_floats<W>::N;
+        float other[4];
+        load<DTYPE_F32, 4>(part + c, other);
+        join(o, most, sum, other, part[W], part[W + 1]);
+    }
+}
+
+/* What each split's outputs of a head count for: factors[split]; by a warp. */
+template <int W, int PER> DEVICE void weigh_splits(const float *partial, int head, int n_splits, float *factors) {
+    enum { EACH = MOST_SPLITS / WARP_LANES };
+    float most[EACH], sum[EACH], top = -INFINITY, all = 0;
+    UNROLL for (int i = 0; i < EACH; i++) {
+        int s = lane_of() + i * WARP_LANES;
+        float end[4] = {-INFINITY, 0, 0, 0};
+        if (s < n_splits) load_coherent(partial + ((int64_t)s * PER + head) * part_floats<W>::N + W, end);
+        most[i] = end[0];
+        sum[i] = end[1];
+        top = fmaxf(top, most[i]);
+    }
+    top = warp_max(top);
+    UNROLL for (int i = 0; i < EACH; i++) {
+        most[i] = ptx_exp2(most[i] - (top == -INFINITY ? 0 : top));
+        all += most[i] * sum[i];
+    }
+    all = warp_sum(all);
+    UNROLL for (int i = 0; i < EACH; i++)
+        if (lane_of() + i * WARP_LANES < n_splits) factors[lane_of() + i * WARP_LANES] = most[i] / all;
+}
+
+/* Four columns of a head from c on, of every `step`th split from `from` on. */
+template <int W, int PER> DEVICE void join_splits(const float *partial, int head, int c, int from, int step, int n_splits, const float *factors, float (&o)[4]) {
+    enum { AHEAD = 8 };
+    UNROLL for (int e = 0; e < 4; e++) o[e] = 0;
+    for (int s = from; s < n_splits; s += AHEAD * step) {
+        float x[AHEAD][4];
+        UNROLL for (int i = 0; i < AHEAD; i++) {
+            UNROLL for (int e = 0; e < 4; e++) x[i][e] = 0;
+            if (s + i * step < n_splits) load_coherent(partial + ((int64_t)(s + i * step) * PER + head) * part_floats<W>::N + c, x[i]);
+        }
+        UNROLL for (int i = 0; i < AHEAD; i++) {
+            float f = s + i * step < n_splits ? factors[s + i * step] : 0;
+            UNROLL for (int e = 0; e < 4; e++) o[e] += f * x[i][e];
+        }
+    }
+}
+
+template <int T> DEVICE void put_columns(const cuda_attention &a, int64_t row, int64_t head, int c, const float (&o)[4], float f) {
+    typedef typename element<T>::type E;
+    E *y = (E *)a.y + (row * a.heads + head) * a.width;
+    UNROLL for (int e = 0; e < 4; e++)
+        if (c + e < a.width) y[c + e] = element<T>::put(o[e] * f);
 }
 
 /* Whether this block is the last of the row's splits; the others' partial results are then seen. */
@@ -117,11 +194,18 @@ DEVICE bool is_last(int32_t *arrived, int n_splits) {
     return before[0] == n_splits - 1;
 }
 
-template <int T, int W, int PER, bool IS_WIDE> __global__ void __launch_bounds__(DECODE_THREADS, PER == 8 ? 2 : PER == 4 ? 3 : 4) decode_kernel(cuda_attention a, int n_splits) {
+/* Blocks of a multiprocessor at a time: as many as the registers hold. */
+template <int PER> struct decode_blocks {
+    enum { N = PER >= 4 ? 1 : 2 };
+};
+
+template <int T, int W, int PER, bool IS_WIDE> __global__ void __launch_bounds__(DECODE_THREADS, decode_blocks<PER>::N) decode_kernel(cuda_attention a, int n_splits) {
     FOLLOW();
     typedef typename element<T>::type E;
     typedef decode_shape<T, W> S;
+    enum { PIECES = W / 4, ITEMS = PER * PIECES, GROUPS = DECODE_THREADS / ITEMS };
     DYNAMIC_SHARED(float, parts);
+    SHARED(float, factors, [PER * MOST_SPLITS]);
     int64_t row = blockIdx.z, per = a.heads / a.kv_heads, chunks = (per + PER - 1) / PER, group = blockIdx.y / chunks, split = blockIdx.x;
     int64_t head = group * per + blockIdx.y % chunks * PER, stride = a.kv_heads * a.width, c = (int64_t)(lane_of() % S::LANES) * S::V;
     int n_heads = (int)((group + 1) * per - head < PER ? (group + 1) * per - head : PER);
@@ -143,49 +227,58 @@ template <int T, int W, int PER, bool IS_WIDE> __global__ void __launch_bounds__
     }
     for (int64_t key = from; key < end; key += (int64_t)keys_ahead<PER>::N * S::ALL_RUNS) /* the bound is the whole block's: lanes meet inside */
         decode_keys<T, W, PER, IS_WIDE>(state, q, (const E *)a.k_cache + base, (const E *)a.v_cache + base, stride, key + (int)threadIdx.x / S::LANES, end, a.width);
-    show<T, W, PER>(state, parts);
+    join_runs<T, W, PER>(state);
+    leave<T, W, PER>(state, parts);
     __syncthreads();
     int64_t unit = row * a.kv_heads * chunks + blockIdx.y;
-    float *partial = a.partial + unit * n_splits * PER * (W + 2);
-    for (int i = (int)threadIdx.x; i < n_heads * W; i += DECODE_THREADS) {
-        int h = i / W, column = i % W;
-        float o, most, sum;
-        merge<W>(S::ALL_RUNS, column, [&](int run, int j) { return parts[(run * PER + h) * (W + 2) + j]; }, &o, &most, &sum);
-        if (n_splits > 1) {
-            float *to = partial + (split * PER + h) * (W + 2);
-            to[column] = o;
-            if (column == 0) {
-                to[W] = most;
-                to[W + 1] = sum;
-            }
-        } else if (column < a.width) {
-            ((E *)a.y)[(row * a.heads + head + h) * a.width + column] = element<T>::put(o / sum);
+    float *partial = a.partial + unit * n_splits * PER * part_floats<W>::N, o[4], most, sum;
+    int item = (int)threadIdx.x % ITEMS, h = item / PIECES, column = item % PIECES * 4, g = (int)threadIdx.x / ITEMS;
+    if (g == 0 && h < n_heads) {
+        join_warps<W, PER>(parts, h, column, o, most, sum);
+        float *to = partial + (split * PER + h) * part_floats<W>::N;
+        if (n_splits == 1) put_columns<T>(a, row, head + h, column, o, 1 / sum);
+        else store<DTYPE_F32, 4>(to + column, o);
+        if (n_splits > 1 && column == 0) {
+            float last[4] = {most, sum, 0, 0};
+            store<DTYPE_F32, 4>(to + W, last);
         }
     }
     if (n_splits == 1 || !is_last(a.arrived + unit, n_splits)) return;
-    for (int i = (int)threadIdx.x; i < n_heads * W; i += DECODE_THREADS) {
-        int h = i / W, column = i % W;
-        float o, most, sum;
-        merge<W>(n_splits, column, [&](int s, int j) { return ptx_load_coherent(partial + (s * PER + h) * (W + 2) + j); }, &o, &most, &sum);
-        if (column < a.width) ((E *)a.y)[(row * a.heads + head + h) * a.width + column] = element<T>::put(o / sum);
+    int warp = (int)threadIdx.x / WARP_LANES;
+    if (warp < n_heads) weigh_splits<W, PER>(partial, warp, n_splits, factors + warp * MOST_SPLITS);
+    __syncthreads();
+    if (h < n_heads) join_splits<W, PER>(partial, h, column, g, GROUPS, n_splits, factors + h * MOST_SPLITS, o);
+    else UNROLL for (int e = 0; e < 4; e++) o[e] = 0;
+    store<DTYPE_F32, 4>(parts + (int)threadIdx.x * 4, o);
+    __syncthreads();
+    if (g > 0 || h >= n_heads) return;
+    UNROLL for (int i = 1; i < GROUPS; i++) {
+        float other[4];
+        load<DTYPE_F32, 4>(parts + (i * ITEMS + item) * 4, other);
+        UNROLL for (int e = 0; e < 4; e++) o[e] += other[e];
     }
+    put_columns<T>(a, row, head + h, column, o, 1);
 }
 
-/* Blocks for each multiprocessor four times over, but no split of fewer keys than pay. */
-static int splits_of(int64_t units, int64_t keys, int n_multiprocessors) {
-    int64_t n = parts_of((int64_t)4 * n_multiprocessors, units), most = keys / LEAST_SPLIT_KEYS;
-    if (n > most) n = most;
-    return n < 1 ? 1 : n > MOST_SPLITS ? MOST_SPLITS : (int)n;
+/* As many splits as take the least time: waves of blocks, each as long as its keys and what a block costs anyway. */
+static int splits_of(int64_t units, int64_t keys, int n_multiprocessors, int blocks_each) {
+    enum { BLOCK_KEYS = 64 }; /* a block's beginning and end, in keys */
+    int64_t resident = (int64_t)n_multiprocessors * blocks_each, most = keys / LEAST_SPLIT_KEYS, best = 1, least = INT64_MAX;
+    if (most > MOST_SPLITS) most = MOST_SPLITS;
+    for (int64_t n = 1; n == 1 || (n <= most && n * units <= (int64_t)MOST_BLOCKS * n_multiprocessors); n++) {
+        int64_t time = parts_of(n * units, resident) * (parts_of(keys, n) + BLOCK_KEYS);
+        if (time < least) best = n, least = time;
+    }
+    return (int)best;
 }
 
 /* Rows that cannot be read 16 bytes at a time are rare: one form serves them. */
 static int heads_a_block(int64_t per, int64_t width) { return width % 8 || per <= 1 ? 1 : per <= 2 ? 2 : per <= 4 ? 4 : 8; }
 
 template <int T, int W, int PER, bool IS_WIDE> static int launch_decode(void *stream, const cuda_attention *a) {
-    typedef decode_shape<T, W> S;
     int64_t per = a->heads / a->kv_heads;
-    int n = splits_of(a->rows * a->kv_heads * parts_of(per, PER), a->keys, a->n_multiprocessors);
-    constexpr size_t bytes = (size_t)S::ALL_RUNS * PER * (W + 2) * sizeof(float);
+    int n = splits_of(a->rows * a->kv_heads * parts_of(per, PER), a->keys, a->n_multiprocessors, decode_blocks<PER>::N);
+    constexpr size_t bytes = (size_t)DECODE_WARPS * PER * part_floats<W>::N * sizeof(float);
     return LAUNCH((decode_kernel<T, W, PER, IS_WIDE>), GRID(n, a->kv_heads * parts_of(per, PER), a->rows), GRID(DECODE_THREADS), bytes, stream, *a, n);
 }
 
@@ -211,12 +304,7 @@ extern "C" int CUDA_VARIANT(attention)(void *stream, const struct cuda_attention
     return a->rows_a_slot >= LEAST_ROWS_FOR_PREFILL ? CUDA_VARIANT(attention_prefill)(stream, a) : CUDA_VARIANT(attention_decode)(stream, a);
 }
 
-/* Few rows have most splits, many rows most units: the largest product over how many there may be. */
-extern "C" int64_t CUDA_VARIANT(attention_partial_floats)(int64_t rows, int64_t heads, int64_t kv_heads, int64_t width, int64_t keys, int n_multiprocessors) {
-    int64_t per = heads / kv_heads, most = 0, padded_width = width <= 32 ? 32 : width <= 64 ? 64 : 128, each = heads_a_block(per, width);
-    for (int64_t r = 1; r <= rows; r++) {
-        int64_t units = r * kv_heads * parts_of(per, each), splits = splits_of(units, keys, n_multiprocessors), floats = units * splits * each * (padded_width + 2);
-        if (splits > 1 && floats > most) most = floats;
-    }
-    return most;
+extern "C" int64_t CUDA_VARIANT(attention_partial_floats)(int64_t heads, int64_t kv_heads, int64_t width, int n_multiprocessors) {
+    int64_t padded = FOR_WIDTH(width, (int)part_floats<W>::N);
+    return (int64_t)MOST_BLOCKS * n_multiprocessors * heads_a_block(heads / kv_heads, width) * padded;
 }

@@ -4,19 +4,18 @@
  * product does not care in which order k is walked if both factors agree, so a lane takes 8 neighbouring k of rows g
  * and g+8 in two 16-byte loads straight from memory, and the same k of x: two multiplications' fragments, nothing
  * rearranged. The warps of a block walk different parts of k, several loads ahead, and add up in shared memory.
+ * While the kernel ahead still runs, the blocks that are there already send for the first part of their rows.
  * Everything else (f32, odd k): a warp a row of the matrix. */
 #include "kernels/cuda/device/device.cuh"
 #include "kernels/cuda/device/unit.cuh"
 #include "kernels/cuda/kernels.h"
 
-enum { FEW_WARPS = 8, FEW_THREADS = FEW_WARPS * WARP_LANES, FEW_N = 16 /* rows of w a block */, FEW_K = 32 /* a step of a warp */, FEW_AHEAD = 4 };
+enum { FEW_WARPS = 8, FEW_THREADS = FEW_WARPS * WARP_LANES, FEW_N = 16 /* rows of w a block */, FEW_K = 32 /* a step of a warp */, FEW_AHEAD = 2 };
 
-/* Blocks a multiprocessor that registers must suffice for: on sm_80 two would spill. */
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
-enum { FEW_BLOCKS = 1 };
-#else
-enum { FEW_BLOCKS = 2 };
-#endif
+/* Blocks of a multiprocessor at a time: as many as the registers hold. */
+template <int TILES> struct few_blocks {
+    enum { N = TILES == 1 ? 3 : 2 };
+};
 
 DEVICE float few_silu(float x) { return x / (1 + __expf(-x)); }
 
@@ -102,7 +101,15 @@ DEVICE void few_load_w(const cuda_few &f, const uint16_t *low, const uint16_t *h
     }
 }
 
-template <int T, int TILES> __global__ void __launch_bounds__(FEW_THREADS, FEW_BLOCKS) few_kernel(const __grid_constant__ cuda_few f) {
+/* The first of the rows of the blocks that are there, into half of the second-level cache: a thread a row. */
+template <int TILES> DEVICE void few_send_for(const cuda_few &f) {
+    uint32_t i = threadIdx.x, resident = few_blocks<TILES>::N * (uint32_t)f.n_multiprocessors, blocks = gridDim.x < resident ? gridDim.x : resident;
+    if (i >= FEW_N || blockIdx.x >= blocks || !few_is_row(f, (int)i)) return;
+    uint32_t row = (uint32_t)f.k * (uint32_t)sizeof(uint16_t), share = f.l2_bytes / 2 / (blocks * FEW_N) / 16 * 16;
+    if (share) ptx_prefetch((const uint16_t *)f.w + few_row(f, (int)i) * f.k, row < share ? row : share);
+}
+
+template <int T, int TILES> __global__ void __launch_bounds__(FEW_THREADS, few_blocks<TILES>::N) few_kernel(const __grid_constant__ cuda_few f) {
     constexpr int64_t STEP = FEW_K * FEW_AHEAD;
     int warp = (int)threadIdx.x / WARP_LANES, g = lane_of() / 4, t = lane_of() % 4;
     const uint16_t *low = (const uint16_t *)f.w + (few_is_row(f, g) ? few_row(f, g) : 0) * f.k;
@@ -111,8 +118,9 @@ template <int T, int TILES> __global__ void __launch_bounds__(FEW_THREADS, FEW_B
     few_pieces a, ahead;
     ptx_let_successors_begin();
     few_load_w(f, low, high, warp * STEP, a); /* weights do not wait */
+    few_send_for<TILES>(f);
     ptx_wait_for_predecessors();
-    for (int64_t base = warp * STEP; base < f.k; base += FEW_WARPS * STEP) {
+    ROLLED for (int64_t base = warp * STEP; base < f.k; base += FEW_WARPS * STEP) {
         few_load_w(f, low, high, base + FEW_WARPS * STEP, ahead);
         UNROLL for (int n = 0; n < FEW_AHEAD; n++) {
             uint4 x[TILES];
@@ -145,7 +153,8 @@ template <int T, int V> DEVICE void few_dot(const cuda_few &f, int64_t row, floa
             UNROLL for (int e = 0; e < V; e++) sum[r] += w[e] * x[e];
         }
     }
-    UNROLL for (int r = 0; r < CUDA_FEW_ROWS; r++) sum[r] = warp_sum(sum[r]);
+    UNROLL for (int r = 0; r < CUDA_FEW_ROWS; r++)
+        if (r < f.rows) sum[r] = warp_sum(sum[r]);
 }
 
 template <int T, int V> __global__ void __launch_bounds__(128) few_plain_kernel(const __grid_constant__ cuda_few f) {

@@ -92,14 +92,23 @@ PTX uint4 ptx_load_once(const void *p) {
     return v;
 }
 
-/* What another block wrote: not from the first-level cache. */
-PTX float ptx_load_coherent(const float *p) {
+/* 16 bytes that another block wrote: not from the first-level cache. */
+PTX uint4 ptx_load_coherent(const void *p) {
+    uint4 v;
 #if defined(__CUDACC__)
-    float v;
-    asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(v) : "l"(p) : "memory");
-    return v;
+    asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
 #else
-    return *p;
+    memcpy(&v, p, sizeof v);
+#endif
+    return v;
+}
+
+/* `bytes`, a multiple of 16, on their way into the second-level cache (sm_90; elsewhere nothing). */
+PTX void ptx_prefetch(const void *p, uint32_t bytes) {
+#if !defined(__CUDACC__)
+    if (((uintptr_t)p | bytes) % 16) emulator::fail("a bulk prefetch of a place or size that is no multiple of 16", "ptx_prefetch");
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(p), "r"(bytes));
 #endif
 }
 

@@ -19,8 +19,8 @@ struct best_logit {
     int32_t i;
 };
 struct row_scratch {
+    uint4 parts[MOST_PARTS]; /* a best_logit each, in 16 bytes */
     int32_t arrived;
-    best_logit parts[MOST_PARTS];
 };
 
 /* Larger first, then the lower index; what is no number comes last. */
@@ -29,20 +29,22 @@ DEVICE bool is_before(best_logit a, best_logit b) {
     return a.x > b.x || ((a.x == b.x || isnan(a.x)) && a.i < b.i);
 }
 
-DEVICE best_logit block_best(best_logit b) {
-    SHARED(best_logit, found, [WARP_LANES]);
-    int warp = (int)threadIdx.x / WARP_LANES, lane = (int)threadIdx.x % WARP_LANES;
+DEVICE best_logit warp_best(best_logit b) {
     UNROLL for (int bits = 16; bits > 0; bits /= 2) {
         best_logit other = {__shfl_xor_sync(ALL_LANES, b.x, bits), __shfl_xor_sync(ALL_LANES, b.i, bits)};
         if (is_before(other, b)) b = other;
     }
+    return b;
+}
+
+DEVICE best_logit block_best(best_logit b) {
+    SHARED(best_logit, found, [WARP_LANES]);
+    int warp = (int)threadIdx.x / WARP_LANES, lane = (int)threadIdx.x % WARP_LANES;
+    b = warp_best(b);
     __syncthreads();
     if (lane == 0) found[warp] = b;
     __syncthreads();
-    b = found[0];
-    for (int w = 1; w < SAMPLE_THREADS / WARP_LANES; w++)
-        if (is_before(found[w], b)) b = found[w];
-    return b;
+    return warp_best(found[lane]);
 }
 
 /* ---- a place in the order ---- */
@@ -211,7 +213,7 @@ template <int T> DEVICE int32_t drawn(finder &f, const row_view &v, const float 
     return last_of<T>(f, v, find_prefix<T>(f, v, true, share_of(kept, u, true)));
 }
 
-template <int T> __global__ void __launch_bounds__(SAMPLE_THREADS) sample_kernel(cuda_sample s, int n_parts) {
+template <int T> __global__ void __launch_bounds__(SAMPLE_THREADS, 1) sample_kernel(cuda_sample s, int n_parts) {
     FOLLOW();
     typedef typename element<T>::type E;
     DYNAMIC_SHARED(finder, f);
@@ -226,17 +228,19 @@ template <int T> __global__ void __launch_bounds__(SAMPLE_THREADS) sample_kernel
     }
     best = block_best(best);
     if (threadIdx.x == 0) {
-        scratch->parts[blockIdx.x] = best;
+        scratch->parts[blockIdx.x] = uint4{__float_as_uint(best.x), (uint32_t)best.i, 0, 0};
         __threadfence();
         turn[0] = atomicAdd(&scratch->arrived, 1);
     }
     __syncthreads();
     if (turn[0] < n_parts - 1) return;
     __threadfence();
-    for (int i = 0; i < n_parts; i++) {
-        best_logit b = {ptx_load_coherent(&scratch->parts[i].x), (int32_t)__float_as_uint(ptx_load_coherent((const float *)&scratch->parts[i].i))};
-        if (i == 0 || is_before(b, best)) best = b;
+    best = best_logit{NAN, INT32_MAX};
+    if ((int)threadIdx.x < n_parts) {
+        uint4 part = ptx_load_coherent(&scratch->parts[threadIdx.x]);
+        best = best_logit{__uint_as_float(part.x), (int32_t)part.y};
     }
+    best = block_best(best);
     const float *params = s.params + 4 * blockIdx.y;
     if (params[0] > 0 && isfinite(best.x)) best.i = drawn<T>(*f, row_view{logits, s.width, best.x, 1 / params[0]}, params, s.seeds[blockIdx.y]);
     if (threadIdx.x > 0) return;

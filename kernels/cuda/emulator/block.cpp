@@ -170,14 +170,19 @@ void *shared_static(const void *place, size_t bytes) {
 /* At the end, so that what follows it is out of bounds. */
 void *shared_dynamic() { return running.shared + SHARED_BYTES - (running.dynamic_bytes + 1023) / 1024 * 1024; }
 
+/* NaN in every floating type, where the block before may have written. */
 static void poison_shared() {
-    std::memset(running.shared, 0xff, SHARED_BYTES); /* NaN in every floating type */
-    running.static_bytes = 0;
-    running.statics.clear();
 #if defined(__SANITIZE_ADDRESS__)
     __asan_unpoison_memory_region(running.shared, SHARED_BYTES);
+#endif
+    std::memset(running.shared, 0xff, running.static_bytes);
+    std::memset(running.shared + SHARED_BYTES - running.used_dynamic_bytes, 0xff, running.used_dynamic_bytes);
+    running.static_bytes = 0;
+    running.used_dynamic_bytes = (running.dynamic_bytes + 1023) / 1024 * 1024;
+    running.statics.clear();
+#if defined(__SANITIZE_ADDRESS__)
     unsigned char *dynamic = (unsigned char *)shared_dynamic();
-    __asan_poison_memory_region(dynamic + running.dynamic_bytes, (size_t)(running.shared + SHARED_BYTES - dynamic) - running.dynamic_bytes);
+    __asan_poison_memory_region(dynamic + running.dynamic_bytes, running.used_dynamic_bytes - running.dynamic_bytes);
 #endif
 }
 
@@ -267,7 +272,10 @@ static void run_block(std::vector<unsigned> &order) {
 /* ---- a grid ---- */
 
 static void make_room(unsigned threads) {
-    if (!running.shared) running.shared = (unsigned char *)aligned_alloc(4096, (SHARED_BYTES + 4095) / 4096 * 4096);
+    if (!running.shared) {
+        running.shared = (unsigned char *)aligned_alloc(4096, (SHARED_BYTES + 4095) / 4096 * 4096);
+        std::memset(running.shared, 0xff, SHARED_BYTES);
+    }
     if (n_stacks >= threads) return;
     if (stacks) munmap(stacks, n_stacks * STACK_BYTES);
     n_stacks = threads;

@@ -52,7 +52,7 @@ struct block {
     std::string failure;
     /* shared memory */
     unsigned char *shared;
-    size_t static_bytes, dynamic_bytes;
+    size_t static_bytes, dynamic_bytes, used_dynamic_bytes; /* used: rounded up, of the newest block */
     std::vector<std::pair<const void *, size_t>> statics; /* place of the declaration → offset */
 };
 extern block running;

@@ -21,13 +21,14 @@ static struct {
     size_t bytes, used, dropped;
     uint64_t stack[STACK];
     int depth;
-    int n_untimed;
+    int n_untimed, n_lost; /* of the next ones */
+    struct cupti_graph_record graph; /* a launch that is being recorded as a whole; correlation 0: none */
     const char *call_names[CALLBACK_OF_NAMES];
 } c;
 
 void emulator_cupti_trouble(enum emulator_cupti_trouble t, int n) {
     c.is_taken = t == EMULATOR_CUPTI_TAKEN && n;
-    if (t == EMULATOR_CUPTI_DROPS) c.dropped += (size_t)n;
+    if (t == EMULATOR_CUPTI_DROPS) c.n_lost = n;
     if (t == EMULATOR_CUPTI_UNTIMED) c.n_untimed = n;
 }
 
@@ -54,6 +55,11 @@ static void hand_back(void) {
 static void put(const void *record, size_t bytes) {
     size_t most;
     if (!c.is_on[((const struct cupti_record *)record)->kind] || !c.wanted) return;
+    if (c.n_lost > 0) {
+        c.n_lost--;
+        c.dropped++;
+        return;
+    }
     if (c.buffer && c.used + bytes > c.bytes) hand_back();
     if (!c.buffer) {
         c.wanted(&c.buffer, &c.bytes, &most);
@@ -67,6 +73,12 @@ static void put(const void *record, size_t bytes) {
     c.used += bytes;
 }
 
+/* Nodes of a launch follow each other: the whole is known when something else comes. */
+static void end_graph(void) {
+    if (c.graph.correlation) put(&c.graph, sizeof c.graph);
+    c.graph.correlation = 0;
+}
+
 static uint32_t callback_of(const char *name) {
     uint32_t i = 1;
     while (i < CALLBACK_OF_NAMES - 1 && c.call_names[i] && strcmp(c.call_names[i], name) != 0) i++;
@@ -75,6 +87,7 @@ static uint32_t callback_of(const char *name) {
 }
 
 static void called(const struct emulator_called *call) {
+    end_graph();
     struct cupti_external_record x = {.kind = CUPTI_EXTERNAL, .external_kind = CUPTI_EXTERNAL_CUSTOM0, .id = c.depth ? c.stack[c.depth - 1] : 0, .correlation = call->correlation};
     struct cupti_call_record r = {.kind = CUPTI_RUNTIME, .callback = callback_of(call->name), .start = call->start_ns, .end = call->end_ns, .thread = 1, .correlation = call->correlation};
     if (c.depth) put(&x, sizeof x);
@@ -84,6 +97,14 @@ static void called(const struct emulator_called *call) {
 static void done(const struct emulator_done *d) {
     uint64_t start = d->start_ns, end = d->end_ns;
     if (c.n_untimed > 0 && c.n_untimed--) start = end = 0;
+    if (d->node && c.is_on[CUPTI_GRAPH]) {
+        if (c.graph.correlation != d->correlation) {
+            end_graph();
+            c.graph = (struct cupti_graph_record){.kind = CUPTI_GRAPH, .correlation = d->correlation, .start = start, .stream = d->stream};
+        }
+        c.graph.end = end;
+        return;
+    }
     struct cupti_kernel_record k = {.kind = CUPTI_CONCURRENT_KERNEL, .start = start, .end = end, .stream = d->stream, .correlation = d->correlation, .name = d->name, .node = d->node};
     struct cupti_copy_record copy = {.kind = CUPTI_COPY, .copy_kind = d->direction == 0 ? 1 : d->direction == 1 ? 2 : 8, .bytes = d->bytes, .start = start, .end = end,
                                      .stream = d->stream, .correlation = d->correlation, .node = d->node};
@@ -160,7 +181,7 @@ static int dropped_records(void *context, uint32_t stream, size_t *dropped) {
     c.dropped = 0;
     return CUPTI_OK;
 }
-static int flush(uint32_t flags) { return (void)flags, hand_back(), CUPTI_OK; }
+static int flush(uint32_t flags) { return (void)flags, end_graph(), hand_back(), CUPTI_OK; }
 static int push(uint32_t kind, uint64_t id) {
     (void)kind;
     if (c.depth < STACK) c.stack[c.depth++] = id;

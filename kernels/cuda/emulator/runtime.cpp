@@ -147,7 +147,7 @@ int memory(size_t *available, size_t *total) {
 int take(void **p, size_t bytes) {
     if (fails_now()) return dev.failure_code;
     *p = nullptr;
-    if (bytes > dev.memory - dev.allocated) return OUT_OF_MEMORY;
+    if (dev.allocated > dev.memory || bytes > dev.memory - dev.allocated) return OUT_OF_MEMORY;
     if (posix_memalign(p, 256, bytes ? bytes : 1) != 0) return OUT_OF_MEMORY;
     std::memset(*p, 0xff, bytes); /* as little zero as a device's memory is */
     dev.pieces[*p] = bytes;

@@ -22,7 +22,8 @@ __global__ void __launch_bounds__(WARP_LANES) lanes_kernel(const uint32_t *all_i
     uint4 once = ptx_load_once(all_in + lane * LANES_WORDS);
     out[at++] = once.x;
     out[at++] = once.w;
-    out[at++] = word(ptx_load_coherent((const float *)(in + 3)));
+    ptx_prefetch(in, 16);
+    out[at++] = ptx_load_coherent(in + 4).y;
     /* products of small whole numbers: sums are exact in any order */
     float d[4] = {1, 2, 3, 4}, e[4] = {1, 2, 3, 4};
     ptx_mma_bf16(d, in + 4, in + 8);
