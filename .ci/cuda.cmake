@@ -85,8 +85,9 @@ if(ASSAY_HAS_CUDA)
   set_target_properties(assay_cuda_hopper PROPERTIES CUDA_ARCHITECTURES 90a-real)
   foreach(target assay_cuda_device assay_cuda_hopper)
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+    set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "sh;${CMAKE_SOURCE_DIR}/.ci/ptxas.sh")
     target_compile_features(${target} PRIVATE cuda_std_17)
-    target_compile_options(${target} PRIVATE -lineinfo -Werror=all-warnings -Xptxas=-warn-spills,-warn-lmem-usage
+    target_compile_options(${target} PRIVATE -lineinfo -Werror=all-warnings -Xptxas=-v,-warn-spills,-warn-lmem-usage
       -diag-suppress=177,186 -Xcompiler=-fno-strict-aliasing)
   endforeach()
   target_sources(assay_kernels PRIVATE $<TARGET_OBJECTS:assay_cuda_device> $<TARGET_OBJECTS:assay_cuda_hopper> ${CMAKE_SOURCE_DIR}/kernels/cuda/runtime_device.c)
