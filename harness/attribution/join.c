@@ -87,8 +87,7 @@ static void find_ranges(const struct activity *a, int32_t *range_of) {
     mem_free(rows);
 }
 
-static void join_ranges(struct activity *a) {
-    nest_ranges(a);
+static void find_ranges_of_ops(struct activity *a) {
     int32_t *range_of = mem_alloc(a->n_calls * sizeof *range_of);
     find_ranges(a, range_of);
     for (size_t i = 0; i < a->n_ops; i++)
@@ -96,7 +95,22 @@ static void join_ranges(struct activity *a) {
     mem_free(range_of);
 }
 
+/* ---- the range of an owner ---- */
+
+/* Owners name rows of the source, before these were sorted. What names no row has no range. */
+static void take_ranges_of_owners(struct activity *a) {
+    int32_t *place_of = mem_alloc(a->n_ranges * sizeof *place_of);
+    for (size_t i = 0; i < a->n_ranges; i++) place_of[a->ranges[i].row] = (int32_t)i;
+    for (size_t i = 0; i < a->n_ops; i++) {
+        uint64_t owner = a->ops[i].owner;
+        if (owner > 0 && owner <= a->n_ranges) a->ops[i].range = place_of[owner - 1];
+    }
+    mem_free(place_of);
+}
+
 void activity_join(struct activity *a) {
     join_calls(a);
-    join_ranges(a);
+    nest_ranges(a);
+    if (a->is_owned_by_ranges) take_ranges_of_owners(a);
+    else find_ranges_of_ops(a);
 }

@@ -19,7 +19,9 @@ static inline uint64_t recorder_owner(uint64_t launch, uint32_t part) { return l
 static inline uint64_t recorder_launch(uint64_t owner) { return owner >> RECORDER_PART_BITS; }
 static inline uint32_t recorder_part(uint64_t owner) { return (uint32_t)(owner & ((1u << RECORDER_PART_BITS) - 1)); }
 
-enum recorder_graphs { RECORDER_BY_NODE, RECORDER_BY_GRAPH };
+/* What of a captured graph becomes an operation. BY_LAUNCH: each node, as BY_NODE, but its owner is that of the launch
+ * alone; and owners stay listed in the activity, for whoever has put all that was taken together. */
+enum recorder_graphs { RECORDER_BY_NODE, RECORDER_BY_GRAPH, RECORDER_BY_LAUNCH };
 
 /* Subscribes and begins to record. Errors: UNSUPPORTED another tool is attached, or no permission, with the remedy;
  * BACKEND anything else that CUPTI says. */
@@ -34,6 +36,10 @@ void recorder_pop(struct recorder *r);
 /* After the device is idle: reads all there is. What was recorded since the last call is the caller's; owners are set,
  * operations are not joined to calls yet. */
 enum status recorder_take(struct recorder *r, struct activity *out, struct error *e);
+/* While work goes on, BY_LAUNCH: what is finished and was not taken yet; some of it may still come later. */
+enum status recorder_take_finished(struct recorder *r, struct activity *out, struct error *e);
+/* In the child of a fork: the parent's recorder is not its own; it may open another. */
+void recorder_forget(void);
 /* CUPTI's clock, in ns. */
 uint64_t recorder_now(const struct recorder *r);
 
