@@ -30,8 +30,9 @@ static size_t slot_of(const struct activity *a, const char *text, size_t bytes) 
 
 static void grow_index(struct activity *a) {
     size_t capacity = a->name_index_capacity ? 2 * a->name_index_capacity : 256;
+    uint32_t *larger = mem_alloc(capacity * sizeof *larger);
     mem_free(a->name_index);
-    a->name_index = mem_alloc(capacity * sizeof *a->name_index);
+    a->name_index = larger;
     a->name_index_capacity = capacity;
     for (size_t i = 0; i < a->n_names; i++) a->name_index[slot_of(a, a->names[i], strlen(a->names[i]))] = (uint32_t)i + 1;
 }
@@ -55,8 +56,10 @@ int32_t activity_name(struct activity *a, const char *text, size_t bytes) {
 /* By half, and without touching what is new: of millions of rows only those that are used cost memory. */
 static void *grow(void *rows, size_t n, size_t *capacity, size_t row_bytes) {
     if (n < *capacity) return rows;
-    *capacity += *capacity ? *capacity / 2 : 64;
-    return mem_resize(rows, *capacity * row_bytes);
+    size_t more = *capacity + (*capacity ? *capacity / 2 : 64);
+    rows = mem_resize(rows, more * row_bytes);
+    *capacity = more;
+    return rows;
 }
 
 struct activity_op *activity_add_op(struct activity *a) {

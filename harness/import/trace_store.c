@@ -54,9 +54,8 @@ static const char *incompleteness(const struct trace_run *r, int64_t n_ops, int6
     if (n_without_call > 0)
         text_append(
             t,
-            "%lld of %lld operations have no launching call in the trace (they were launched before the recording, or their calls were not recorded), "
-            "so they have no stage",
-            (long long)n_without_call, (long long)n_ops);
+            "%lld of %lld operations have no launching call in the trace (they were launched before the recording, or their calls were not recorded)%s",
+            (long long)n_without_call, (long long)n_ops, r->imported.activity.is_owned_by_ranges ? "" : ", so they have no stage");
     say(t, i->dropped, "records were dropped");
     say(t, i->untimed, "records have no times");
     say(t, i->unknown, "records are of a kind that is not known");

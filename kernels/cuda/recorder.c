@@ -164,13 +164,9 @@ static struct activity_op *add_op(struct recorder *r, enum activity_kind kind, c
         r->a.integrity.untimed++;
         return NULL;
     }
-    size_t i = r->a.n_ops;
+    LIST_GROW(r->op_nodes, r->a.n_ops, r->op_node_capacity);
+    r->op_nodes[r->a.n_ops] = w->node;
     struct activity_op *op = activity_add_op(&r->a);
-    if (r->a.op_capacity > r->op_node_capacity) {
-        r->op_nodes = mem_resize(r->op_nodes, r->a.op_capacity * sizeof *r->op_nodes);
-        r->op_node_capacity = r->a.op_capacity;
-    }
-    r->op_nodes[i] = w->node;
     op->kind = (uint8_t)kind;
     op->start_ns = (int64_t)w->start;
     op->end_ns = (int64_t)w->end;
@@ -214,6 +210,10 @@ static void read_graph(struct recorder *r, const struct cupti_graph_record *g) {
 static void read_call(struct recorder *r, const struct cupti_call_record *c) {
     struct call_name name = name_of_call(r, c->kind == CUPTI_RUNTIME, c->callback);
     if (name.is_query) return;
+    if (c->end < c->start) { /* the system's clock was set meanwhile */
+        r->a.integrity.untimed++;
+        return;
+    }
     struct activity_call *call = activity_add_call(&r->a);
     call->start_ns = (int64_t)c->start;
     call->end_ns = (int64_t)c->end;
@@ -254,14 +254,18 @@ static void read_record(struct recorder *r, const struct cupti_record *record) {
     }
 }
 
-void recorder_read(struct recorder *r, uint8_t *buffer, size_t valid) {
+static void read_buffer(struct recorder *r, uint8_t *buffer, size_t valid) {
     struct cupti_record *record = NULL;
     size_t dropped = 0;
     int code;
-    pthread_mutex_lock(&r->reading);
     while ((code = r->library->ActivityGetNextRecord(buffer, valid, &record)) == CUPTI_OK) read_record(r, record);
     if (code != CUPTI_END) r->a.integrity.unknown++;
     if (r->library->ActivityGetNumDroppedRecords(NULL, 0, &dropped) == CUPTI_OK) r->a.integrity.dropped += (int64_t)dropped;
+}
+
+void recorder_read(struct recorder *r, uint8_t *buffer, size_t valid) {
+    pthread_mutex_lock(&r->reading);
+    read_buffer(r, buffer, valid);
     pthread_mutex_unlock(&r->reading);
 }
 
@@ -305,6 +309,24 @@ static void buffer_filled(void *context, uint32_t stream, uint8_t *buffer, size_
     pthread_mutex_unlock(&r->lock);
 }
 
+struct reading {
+    struct recorder *r;
+    struct filled f;
+};
+
+static void read_filled(void *arg) {
+    const struct reading *x = arg;
+    pthread_mutex_lock(&x->r->reading);
+    read_buffer(x->r, x->f.buffer, x->f.valid);
+}
+
+/* Where memory is refused, what is left of a buffer is lost. */
+static void read_or_lose(struct recorder *r, struct filled f) {
+    int is_read = mem_attempt(read_filled, &(struct reading){r, f});
+    if (!is_read) r->a.integrity.dropped++;
+    pthread_mutex_unlock(&r->reading);
+}
+
 static void *reader_main(void *arg) {
     struct recorder *r = arg;
     pthread_mutex_lock(&r->lock);
@@ -316,7 +338,7 @@ static void *reader_main(void *arg) {
         struct filled f = r->queue[r->head++ % MOST_QUEUED];
         r->n_reading = 1;
         pthread_mutex_unlock(&r->lock);
-        recorder_read(r, f.buffer, f.valid);
+        read_or_lose(r, f);
         memset(f.buffer, 0, f.valid); /* CUPTI is told that buffers come zeroed */
         give_back(r, f.buffer);
         pthread_mutex_lock(&r->lock);
