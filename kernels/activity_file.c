@@ -1,6 +1,7 @@
 #include "kernels/activity_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -221,6 +222,8 @@ static enum status write_all(int file, const void *data, size_t bytes, struct er
 
 enum status activity_file_begin(int file, struct error *e) {
     uint8_t head[HEAD_BYTES] = {0};
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    fcntl(file, F_SETLK, &lock); /* where a file system has no locks, nobody is waited for */
     memcpy(head, file_mark, sizeof file_mark);
     put_number(head + sizeof file_mark, VERSION, 4);
     return write_all(file, head, sizeof head, e);
@@ -240,6 +243,14 @@ enum status activity_file_put(int file, const struct activity_piece *p, struct e
     enum status s = write_all(file, t.data, t.length, e);
     text_free(&t);
     return s;
+}
+
+int activity_file_is_written(const char *path) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int is_held = file >= 0 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (file >= 0) close(file);
+    return is_held;
 }
 
 /* ---- reading ---- */

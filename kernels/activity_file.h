@@ -35,7 +35,8 @@ struct activity_piece {            /* lists are borrowed */
     int is_last;
 };
 
-/* Errors: IO the system refuses to write, in its words. */
+/* A file that was begun is locked until it is closed or its process ends. Errors: IO the system refuses to write, in its
+ * words. */
 enum status activity_file_begin(int file, struct error *e);
 enum status activity_file_put(int file, const struct activity_piece *piece, struct error *e);
 
@@ -45,6 +46,9 @@ struct activity_recording {
     size_t n_facts, fact_capacity;
     int is_whole;                  /* its last piece is there */
 };
+
+/* Does a process still write it? */
+int activity_file_is_written(const char *path);
 
 /* What is cut off at the end is left out, and ranges that never ended get the file's latest time.
  * Errors: IO missing or unreadable; INPUT no such file, or damaged: where and how; UNSUPPORTED a newer version. */

@@ -1,11 +1,9 @@
 /* recording.c: what `assay trace` recorded: a folder of files (kernels/activity_file.h), one a process, or one of them. */
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "harness/import/rows.h"
 #include "kernels/activity_file.h"
@@ -198,20 +196,11 @@ static void take_facts(struct process *p) {
 
 /* ---- what is missing ---- */
 
-/* The process that writes a file holds a lock on it. */
-static int is_being_written(const char *path) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    int is_held = file >= 0 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    if (file >= 0) close(file);
-    return is_held;
-}
-
 static const char *trouble_of(const struct process *p) {
     if (p->in.activity.integrity.reason[0]) return clean_text(p, p->in.activity.integrity.reason);
     if (p->in.is_whole) return NULL;
-    if (is_being_written(p->path)) return "it is still running: what it does from now on is missing";
-    return "it ended without closing its recording (by a signal, exec or _exit): what it did in its last second is missing";
+    if (activity_file_is_written(p->path)) return "it is still running: what it does from now on is missing";
+    return "its recording has no end (a signal, exec or _exit ended it, or memory or disk): what came in its last second or after is missing";
 }
 
 /* The program's name, of its command line. */

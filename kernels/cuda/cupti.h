@@ -1,6 +1,6 @@
 /* cupti.h: the part of CUPTI's interface that recording needs, as a table of functions and the beginnings of its
  * records: filled from the library where there is one, by a stand-in on the emulator. Declared here, with the library's
- * own numbers and layouts, so that a build without a toolkit has it; layout_check.c compares them with the library's
+ * own numbers and layouts, so that a build without a toolkit has it; inject/layout_check.c compares them with the library's
  * headers. Records grow at their end from version to version, so only what is read is declared, and a buffer is walked
  * by the library that filled it. */
 #ifndef ASSAY_KERNELS_CUDA_CUPTI_H

@@ -349,9 +349,11 @@ static void *reader_main(void *arg) {
     return NULL;
 }
 
+/* Until what is queued now has been read. */
 static void wait_for_reader(struct recorder *r) {
     pthread_mutex_lock(&r->lock);
-    while (r->head != r->tail || r->n_reading) pthread_cond_wait(&r->changed, &r->lock);
+    size_t target = r->tail;
+    while (r->head < target || (r->head == target && r->n_reading)) pthread_cond_wait(&r->changed, &r->lock);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -519,6 +521,7 @@ enum status recorder_take_finished(struct recorder *r, struct activity *out, str
     enum { FLUSHING_MAY_CRASH = 130000 }; /* 13.0: "potential crash in cuptiActivityFlushAll", fixed in its update 1 */
     enum status s = r->version == FLUSHING_MAY_CRASH ? STATUS_OK : flush(r, 0, e);
     if (s != STATUS_OK) return s;
+    wait_for_reader(r);
     pthread_mutex_lock(&r->reading);
     hand_over(r, out);
     pthread_mutex_unlock(&r->reading);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,8 +19,9 @@ static struct {
     struct ranges ranges;
     pthread_once_t once;
     pthread_mutex_t writing;       /* of what follows, and for writing a piece */
-    int is_begun;                  /* CUDA has started in this process */
+    int is_begun, is_ended;        /* CUDA has started in this process; its end has come */
     int file;                      /* -1: there is none, or nothing more is written to it */
+    ino_t file_number;             /* of the file system's */
     struct recorder *recorder;
     int64_t clock_offset_ns;       /* the system's clock against the one that nobody sets, as recording began */
     char trouble[320];             /* why nothing is recorded */
@@ -41,16 +43,16 @@ static void say(const char *words) {
 
 /* ---- the file ---- */
 
-/* By the time and process, so that names come in the order of beginning; the lock says that the process goes on. */
+/* By the time and process, so that names come in the order of beginning. */
 static int open_file(void) {
     char path[4096];
     const char *folder = getenv("ASSAY_TRACE_FOLDER");
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (!folder || !*folder) return say("ASSAY_TRACE_FOLDER is not set"), -1;
     snprintf(path, sizeof path, "%.4000s/%020lld-%ld.recording", folder, (long long)clock_ns(CLOCK_REALTIME), (long)getpid());
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file < 0) return say(strerror(errno)), -1;
-    fcntl(file, F_SETLK, &lock);
+    struct stat st = {0};
+    if (file < 0) say(strerror(errno));
+    else if (fstat(file, &st) == 0) injection.file_number = st.st_ino;
     return file;
 }
 
@@ -61,8 +63,18 @@ static void stop_writing(const char *words) {
     injection.file = -1;
 }
 
+/* Programs that close every file they know of may have given its number to one of their own. */
+static int is_ours(void) {
+    struct stat st;
+    return fstat(injection.file, &st) == 0 && st.st_ino == injection.file_number;
+}
+
 static void put(const struct activity_piece *p) {
     struct error e = {0};
+    if (injection.file >= 0 && !is_ours()) {
+        injection.file = -1;
+        stop_writing("the program has closed the recording's file");
+    }
     if (injection.file >= 0 && activity_file_put(injection.file, p, &e) != STATUS_OK) stop_writing(e.text);
 }
 
@@ -112,20 +124,22 @@ static void write_pieces(void *is_last) {
     activity_free(&a);
 }
 
+/* What cannot be written is taken all the same: it would fill the program's memory. */
 static void write_all(int is_last) {
     pthread_mutex_lock(&injection.writing);
-    if (injection.file >= 0 && !mem_attempt(write_pieces, is_last ? &injection : NULL)) stop_writing("the system refuses memory");
-    if (injection.file >= 0 && is_last) stop_writing(NULL);
+    int is_needed = !injection.is_ended && (!is_last || injection.file >= 0);
+    injection.is_ended |= is_last;
+    if (is_needed && !mem_attempt(write_pieces, is_last ? &injection : NULL) && injection.file >= 0) stop_writing("the system refuses memory");
+    if (is_last) stop_writing(NULL);
     pthread_mutex_unlock(&injection.writing);
 }
 
 static void *writer_main(void *arg) {
-    (void)arg;
-    while (!atomic_load(&injection.ranges.is_over)) {
+    for (;;) {
         ranges_wait(&injection.ranges, WRITE_SECONDS);
         write_all(0);
     }
-    return NULL;
+    return arg;
 }
 
 static void at_exit(void) { write_all(1); }
@@ -186,7 +200,7 @@ static void in_parent(void) {
 static void in_child(void) {
     if (injection.file >= 0) close(injection.file);
     injection.file = -1;
-    injection.is_begun = 0;
+    injection.is_begun = injection.is_ended = 0;
     injection.recorder = NULL;
     injection.trouble[0] = 0;
     recorder_forget();

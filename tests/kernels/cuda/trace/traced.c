@@ -56,6 +56,7 @@ static int early(void) {
 }
 
 static int steps(void) {
+    scripted_ask();
     for (int i = 0; i < 3; i++) {
         char name[32];
         snprintf(name, sizeof name, "step %d", i);
@@ -301,6 +302,7 @@ static int too_many(void) {
 /* The system gives no more memory. */
 static int hungry(void) {
     launch("first", "k", 1000);
+    rest_ms(1200);
     setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, 1 << 20});
     for (int i = 0; i < (n ? n : 3000000); i++) {
         char name[64];
