@@ -28,6 +28,7 @@ static void launch(const char *range, const char *kernel, int64_t ns) {
 
 /* Two stages in a range around them; one launch outside of all. */
 static int plain(void) {
+    scripted_ask();                /* CUDA starts: before, time is the system's */
     nvtxRangePushA("step");
     launch("encoder", "gemm", 4000);
     nvtxRangePushA("decoder");
@@ -147,6 +148,7 @@ static int start_program(const char *what, const char *device, const char *clock
 }
 
 static int children(void) {
+    scripted_ask();
     nvtxRangePushA("parent");
     scripted_launch("k", 500);
     int failed = start_program("plain", "0:2", "1000010000000") | start_program("plain", "0:1", "1000020000000");
@@ -209,8 +211,7 @@ static int crash(void) {
     nvtxRangePushA("open");
     scripted_launch("k", 100);
     rest_ms(1300);
-    raise(SIGSEGV);
-    return 0;
+    abort();
 }
 static int leave(void) {
     launch("before", "k", 1000);
@@ -299,6 +300,15 @@ static int too_many(void) {
     return 0;
 }
 
+/* Sanitizers have a memory of their own, which cannot be taken away. */
+static int is_sanitized(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return 0;
+#else
+    return 1;
+#endif
+}
+
 /* The system gives no more memory. */
 static int hungry(void) {
     launch("first", "k", 1000);
@@ -321,7 +331,7 @@ static const struct {
     {"plain", plain}, {"early", early}, {"steps", steps}, {"graph", graph}, {"domains", domains}, {"threads", threads}, {"children", children},
     {"forks", forks}, {"workers", workers}, {"no_ranges", no_ranges}, {"ranges_only", ranges_only}, {"nothing", nothing}, {"crash", crash}, {"leave", leave},
     {"fail", fail}, {"replace", replace}, {"serve", serve}, {"daemonize", daemonize}, {"late", late}, {"one", one}, {"four", four}, {"too_many", too_many},
-    {"hungry", hungry},
+    {"hungry", hungry}, {"is_sanitized", is_sanitized},
 };
 
 int main(int argc, char **argv) {
