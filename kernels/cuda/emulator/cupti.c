@@ -24,7 +24,7 @@ static struct {
     int n_untimed;
     const char *call_names[CALLBACK_OF_NAMES];
 } c;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the buffer: flushing comes from other threads */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the buffer and the names: other threads flush and read */
 static struct emulator_cupti_device device;
 static _Thread_local uint64_t stack[STACK];
 static _Thread_local int depth;
@@ -83,8 +83,10 @@ static void put(const void *record, size_t bytes) {
 
 static uint32_t callback_of(const char *name) {
     uint32_t i = 1;
+    pthread_mutex_lock(&lock);
     while (i < CALLBACK_OF_NAMES - 1 && c.call_names[i] && strcmp(c.call_names[i], name) != 0) i++;
     c.call_names[i] = name;
+    pthread_mutex_unlock(&lock);
     return i;
 }
 
@@ -128,7 +130,9 @@ static int result_string(int status, const char **text) {
 static int timestamp(uint64_t *ns) { return *ns = emulator_now_ns(), CUPTI_OK; }
 static int callback_name(uint32_t domain, uint32_t id, const char **name) {
     (void)domain;
+    pthread_mutex_lock(&lock);
     *name = id < CALLBACK_OF_NAMES ? c.call_names[id] : NULL;
+    pthread_mutex_unlock(&lock);
     return CUPTI_OK;
 }
 static int subscribe(void **subscriber, cupti_callback callback, void *user) {

@@ -205,7 +205,7 @@ static void in_child(void) {
     injection.trouble[0] = 0;
     recorder_forget();
     ranges_after_fork(&injection.ranges, 1);
-    pthread_mutex_init(&injection.writing, NULL);
+    pthread_mutex_unlock(&injection.writing);
 }
 
 /* ---- from outside ---- */

@@ -295,11 +295,7 @@ void ranges_wait(struct ranges *s, int seconds) {
 void ranges_before_fork(struct ranges *s) { pthread_mutex_lock(&s->lock); }
 
 /* Handles stay valid in the child; of its threads there is one. */
-void ranges_after_fork(struct ranges *s, int is_child) {
-    if (!is_child) {
-        pthread_mutex_unlock(&s->lock);
-        return;
-    }
+static void forget_parent(struct ranges *s) {
     activity_free(&s->rows);
     mem_free(s->ends);
     s->ends = NULL;
@@ -308,8 +304,12 @@ void ranges_after_fork(struct ranges *s, int is_child) {
     s->n_lost = 0;
     atomic_store(&s->recorder, NULL);
     atomic_store(&s->is_over, 0);
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->many, NULL);
+    pthread_cond_init(&s->many, NULL); /* who waited is not here */
     for (int i = 0; mine && i < mine->depth; i++) mine->open[i].range = NO_RANGE;
     if (mine) mine->n_known = 0;
+}
+
+void ranges_after_fork(struct ranges *s, int is_child) {
+    if (is_child) forget_parent(s);
+    pthread_mutex_unlock(&s->lock);
 }

@@ -10,7 +10,8 @@
 
 static struct {
     pthread_mutex_t lock;
-    uint64_t now_ns, device_free_ns;
+    _Atomic uint64_t now_ns;       /* CUPTI is asked for it from any thread */
+    uint64_t device_free_ns;
     uint32_t correlation, device;
     int is_started;
     const struct emulator_observer *observer;
