@@ -3,11 +3,14 @@
 #include <string.h>
 
 #include "kernels/base/random.h"
+#include "kernels/base/sort.h"
 
 void activity_free(struct activity *a) {
     mem_free(a->ops);
     mem_free(a->calls);
     mem_free(a->ranges);
+    mem_free(a->owners);
+    mem_free(a->devices);
     mem_free(a->names);
     mem_free(a->name_index);
     arena_free(&a->arena);
@@ -27,8 +30,9 @@ static size_t slot_of(const struct activity *a, const char *text, size_t bytes) 
 
 static void grow_index(struct activity *a) {
     size_t capacity = a->name_index_capacity ? 2 * a->name_index_capacity : 256;
+    uint32_t *larger = mem_alloc(capacity * sizeof *larger);
     mem_free(a->name_index);
-    a->name_index = mem_alloc(capacity * sizeof *a->name_index);
+    a->name_index = larger;
     a->name_index_capacity = capacity;
     for (size_t i = 0; i < a->n_names; i++) a->name_index[slot_of(a, a->names[i], strlen(a->names[i]))] = (uint32_t)i + 1;
 }
@@ -52,8 +56,10 @@ int32_t activity_name(struct activity *a, const char *text, size_t bytes) {
 /* By half, and without touching what is new: of millions of rows only those that are used cost memory. */
 static void *grow(void *rows, size_t n, size_t *capacity, size_t row_bytes) {
     if (n < *capacity) return rows;
-    *capacity += *capacity ? *capacity / 2 : 64;
-    return mem_resize(rows, *capacity * row_bytes);
+    size_t more = *capacity + (*capacity ? *capacity / 2 : 64);
+    rows = mem_resize(rows, more * row_bytes);
+    *capacity = more;
+    return rows;
 }
 
 struct activity_op *activity_add_op(struct activity *a) {
@@ -73,10 +79,50 @@ struct activity_call *activity_add_call(struct activity *a) {
 
 struct activity_range *activity_add_range(struct activity *a) {
     a->ranges = grow(a->ranges, a->n_ranges, &a->range_capacity, sizeof *a->ranges);
-    struct activity_range *range = &a->ranges[a->n_ranges++];
-    *range = (struct activity_range){.parent = -1};
+    struct activity_range *range = &a->ranges[a->n_ranges];
+    *range = (struct activity_range){.row = (int32_t)a->n_ranges, .parent = -1};
+    a->n_ranges++;
     return range;
 }
+
+struct activity_owner *activity_add_owner(struct activity *a) {
+    a->owners = grow(a->owners, a->n_owners, &a->owner_capacity, sizeof *a->owners);
+    struct activity_owner *owner = &a->owners[a->n_owners++];
+    *owner = (struct activity_owner){.correlation = -1};
+    return owner;
+}
+
+struct activity_device *activity_add_device(struct activity *a) {
+    a->devices = grow(a->devices, a->n_devices, &a->device_capacity, sizeof *a->devices);
+    struct activity_device *device = &a->devices[a->n_devices++];
+    *device = (struct activity_device){0};
+    return device;
+}
+
+/* ---- owners ---- */
+
+static int compare_owners(const void *pa, const void *pb, const void *context) {
+    const struct activity_owner *a = pa, *b = pb;
+    (void)context;
+    return SORT_BY(a->correlation, b->correlation);
+}
+
+static int is_before(const void *item, const void *key) { return ((const struct activity_owner *)item)->correlation < ((const struct activity_op *)key)->correlation; }
+
+void activity_join_owners(struct activity *a) {
+    size_t at = 0;
+    sort_stable(a->owners, a->n_owners, sizeof *a->owners, compare_owners, NULL);
+    for (size_t i = 0; i < a->n_ops && a->n_owners; i++) {
+        struct activity_op *op = &a->ops[i];
+        at = sort_find_near(a->owners, a->n_owners, sizeof *a->owners, at, is_before, op);
+        if (at < a->n_owners && a->owners[at].correlation == op->correlation) op->owner = a->owners[at].owner;
+    }
+    mem_free(a->owners);
+    a->owners = NULL;
+    a->n_owners = a->owner_capacity = 0;
+}
+
+/* ---- calls ---- */
 
 static int has_word(const char *name, const char *word) { return strstr(name, word) != NULL; }
 
@@ -85,4 +131,8 @@ int activity_is_blocking(const char *name) {
     if (has_word(name, "DeviceSynchronize") || has_word(name, "StreamSynchronize") || has_word(name, "EventSynchronize") || has_word(name, "CtxSynchronize") || has_word(name, "ThreadSynchronize")) return 1;
     if (has_word(name, "Async") || has_word(name, "Graph") || has_word(name, "Batch")) return 0;
     return has_word(name, "Memcpy") || has_word(name, "Memset");
+}
+
+int activity_is_query(const char *name) {
+    return has_word(name, "Get") || has_word(name, "Query") || has_word(name, "Peek") || has_word(name, "IsCapturing") || has_word(name, "Occupancy");
 }

@@ -30,38 +30,11 @@ static int compare_call_rows(const void *pa, const void *pb, const void *context
 
 /* ---- the call of an operation ---- */
 
-static int is_before(const struct activity_call *call, const struct activity_op *op) {
+static int is_before(const void *item, const void *key) {
+    const struct activity_call *call = item;
+    const struct activity_op *op = key;
     if (call->process != op->process) return call->process < op->process;
     return call->correlation < op->correlation;
-}
-
-/* The first call in [low, high) that is not before the operation's process and correlation, else high. */
-static size_t find_between(const struct activity *a, const struct activity_op *op, size_t low, size_t high) {
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (is_before(&a->calls[middle], op)) low = middle + 1;
-        else high = middle;
-    }
-    return low;
-}
-
-/* The same in all calls, looking near `from` first in steps that double: neighbours in time are neighbours here. */
-static size_t find_near(const struct activity *a, const struct activity_op *op, size_t from) {
-    size_t low = from, high = from, step = 1;
-    if (from < a->n_calls && is_before(&a->calls[from], op)) {
-        do {
-            low = high + 1;
-            high = a->n_calls - high > step ? high + step : a->n_calls;
-            step *= 2;
-        } while (high < a->n_calls && is_before(&a->calls[high], op));
-    } else {
-        do {
-            high = low;
-            low = low > step ? low - step : 0;
-            step *= 2;
-        } while (low > 0 && !is_before(&a->calls[low], op));
-    }
-    return find_between(a, op, low, high);
 }
 
 static void join_calls(struct activity *a) {
@@ -71,7 +44,7 @@ static void join_calls(struct activity *a) {
         struct activity_op *op = &a->ops[i];
         op->call = op->range = -1;
         if (op->correlation < 0 || a->n_calls == 0) continue;
-        at = find_near(a, op, at);
+        at = sort_find_near(a->calls, a->n_calls, sizeof *a->calls, at, is_before, op);
         const struct activity_call *call = at < a->n_calls ? &a->calls[at] : NULL;
         if (call && call->process == op->process && call->correlation == op->correlation) op->call = (int32_t)at;
     }
@@ -114,8 +87,7 @@ static void find_ranges(const struct activity *a, int32_t *range_of) {
     mem_free(rows);
 }
 
-static void join_ranges(struct activity *a) {
-    nest_ranges(a);
+static void find_ranges_of_ops(struct activity *a) {
     int32_t *range_of = mem_alloc(a->n_calls * sizeof *range_of);
     find_ranges(a, range_of);
     for (size_t i = 0; i < a->n_ops; i++)
@@ -123,7 +95,22 @@ static void join_ranges(struct activity *a) {
     mem_free(range_of);
 }
 
+/* ---- the range of an owner ---- */
+
+/* Owners name rows of the source, before these were sorted. What names no row has no range. */
+static void take_ranges_of_owners(struct activity *a) {
+    int32_t *place_of = mem_alloc(a->n_ranges * sizeof *place_of);
+    for (size_t i = 0; i < a->n_ranges; i++) place_of[a->ranges[i].row] = (int32_t)i;
+    for (size_t i = 0; i < a->n_ops; i++) {
+        uint64_t owner = a->ops[i].owner;
+        if (owner > 0 && owner <= a->n_ranges) a->ops[i].range = place_of[owner - 1];
+    }
+    mem_free(place_of);
+}
+
 void activity_join(struct activity *a) {
     join_calls(a);
-    join_ranges(a);
+    nest_ranges(a);
+    if (a->is_owned_by_ranges) take_ranges_of_owners(a);
+    else find_ranges_of_ops(a);
 }

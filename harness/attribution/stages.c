@@ -89,8 +89,8 @@ static void settle_stages(const struct activity *a, const char *is_stage, int de
 int32_t stages_of_op(const struct stages *s, const struct activity *a, const struct activity_op *op) {
     if (op->range < 0) return -1;
     int32_t at = s->stage_of[op->range];
-    /* ranges that are not nested: the one around may have ended */
-    while (at >= 0 && a->ranges[at].end_ns <= a->calls[op->call].start_ns)
+    /* ranges that are not nested: the one around may have ended; what owners name was open */
+    while (at >= 0 && !a->is_owned_by_ranges && a->ranges[at].end_ns <= a->calls[op->call].start_ns)
         at = a->ranges[at].parent < 0 ? -1 : s->stage_of[a->ranges[at].parent];
     return at < 0 ? -1 : s->name_of[a->ranges[at].name];
 }

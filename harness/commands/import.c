@@ -12,19 +12,20 @@ static enum status choose_importer(const char *name, const struct importer **out
     return *out ? STATUS_OK : error_set(e, STATUS_INPUT, "unknown format '%s' (have: %s)", name, names);
 }
 
+enum status command_trace_request(const struct options *o, struct trace_request *q, struct error *e) {
+    int64_t depth = option_int(o, OPT_STAGE_DEPTH);
+    q->choice = (struct stage_choice){.stages = o->value[OPT_STAGES], .iteration = o->value[OPT_ITERATION], .depth = (int)depth};
+    q->name = o->value[OPT_NAME];
+    return depth >= 0 && depth <= 1000 ? STATUS_OK : error_set(e, STATUS_INPUT, "--stage-depth must lie between 0 and 1000");
+}
+
 static enum status read_request(struct options *o, struct trace_request *q, struct error *e) {
     const char *format, *file;
     enum status s = command_argument(o, 0, "what to import: assay import nsys FILE, or assay import pytorch FILE...", NULL, &format, e);
     if (s == STATUS_OK) s = choose_importer(format, &q->importer, e);
     if (s == STATUS_OK) s = command_argument(o, 1, "which file to import", NULL, &file, e);
     if (s == STATUS_OK) s = output_check(o, e);
-    if (s != STATUS_OK) return s;
-    q->choice = (struct stage_choice){.stages = o->value[OPT_STAGES], .iteration = o->value[OPT_ITERATION]};
-    q->name = o->value[OPT_NAME];
-    int64_t depth = option_int(o, OPT_STAGE_DEPTH);
-    if (depth < 0 || depth > 1000) return error_set(e, STATUS_INPUT, "--stage-depth must lie between 0 and 1000");
-    q->choice.depth = (int)depth;
-    return STATUS_OK;
+    return s == STATUS_OK ? command_trace_request(o, q, e) : s;
 }
 
 static double size_of(const char *path) {
@@ -85,5 +86,5 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     return s == STATUS_OK ? print_runs(o, &id, e) : s;
 }
 
-const struct command command_import = {"import", "FORMAT FILE...", "other tools' traces as runs: nsys (SQLite export), pytorch (profiler's JSON)",
+const struct command command_import = {"import", "FORMAT FILE...", "traces as runs: nsys (SQLite export), pytorch (profiler's JSON), recording (of assay trace)",
                                        FOR_IMPORT | FOR_STORE | FOR_OUTPUT, run};

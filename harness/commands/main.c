@@ -57,7 +57,7 @@ enum status command_argument(const struct options *o, int n, const char *what, c
 }
 
 static int wants_help(int argc, char **argv) {
-    for (int i = 2; i < argc; i++)
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return 1;
     return 0;
 }

@@ -29,7 +29,7 @@ struct importer {
      * UNSUPPORTED a version that is not known. */
     enum status (*read)(const char *path, struct progress *progress, struct imported *out, struct error *e);
 };
-#define IMPORTER_LIST(X) X(nsys) X(pytorch)
+#define IMPORTER_LIST(X) X(nsys) X(pytorch) X(recording)
 #define X(name) extern const struct importer importer_##name;
 IMPORTER_LIST(X)
 #undef X

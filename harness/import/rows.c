@@ -101,8 +101,12 @@ const char *rows_call(struct rows *r, const struct activity_call *call) {
 const char *rows_range(struct rows *r, const struct activity_range *range) {
     struct activity *a = &r->out->activity;
     const char *problem = check_times(&r->range_ns, range->start_ns, range->end_ns, a->n_ranges);
-    if (!problem) *activity_add_range(a) = *range;
-    return problem;
+    if (problem) return problem;
+    struct activity_range *row = activity_add_range(a);
+    int32_t place = row->row;
+    *row = *range;
+    row->row = place;
+    return NULL;
 }
 
 /* ---- the end ---- */

@@ -78,7 +78,7 @@ static void drop_rows(struct activity *a) {
     a->n_ops = a->n_calls = a->n_ranges = a->op_capacity = a->call_capacity = a->range_capacity = 0;
 }
 
-static enum status attribute_run(const struct trace_request *q, struct trace_run *r, struct error *e) {
+enum status trace_run_attribute(const struct trace_request *q, struct trace_run *r, struct error *e) {
     struct activity *a = &r->imported.activity;
     struct stages stages = {0};
     activity_join(a);
@@ -95,17 +95,22 @@ static enum status attribute_run(const struct trace_request *q, struct trace_run
     }
     stages_free(&stages);
     drop_rows(a);
+    if (s != STATUS_OK) trace_run_free(r);
+    return s;
+}
+
+enum status trace_run_import(const struct trace_request *q, const char *path, struct trace_run *out, struct error *e) {
+    const char *slash = strrchr(path, '/');
+    *out = (struct trace_run){.path = path, .file = q->subject ? q->subject : slash ? slash + 1 : path};
+    if (q->progress) progress_note(q->progress, "reading %s", out->file);
+    enum status s = q->importer->read(path, q->progress, &out->imported, e);
+    if (s != STATUS_OK) trace_run_free(out);
     return s;
 }
 
 enum status trace_run_read(const struct trace_request *q, const char *path, struct trace_run *out, struct error *e) {
-    const char *slash = strrchr(path, '/');
-    *out = (struct trace_run){.path = path, .file = slash ? slash + 1 : path};
-    if (q->progress) progress_note(q->progress, "reading %s", out->file);
-    enum status s = q->importer->read(path, q->progress, &out->imported, e);
-    if (s == STATUS_OK) s = attribute_run(q, out, e);
-    if (s != STATUS_OK) trace_run_free(out);
-    return s;
+    enum status s = trace_run_import(q, path, out, e);
+    return s == STATUS_OK ? trace_run_attribute(q, out, e) : s;
 }
 
 void trace_run_free(struct trace_run *r) {

@@ -54,9 +54,8 @@ static const char *incompleteness(const struct trace_run *r, int64_t n_ops, int6
     if (n_without_call > 0)
         text_append(
             t,
-            "%lld of %lld operations have no launching call in the trace (they were launched before the recording, or their calls were not recorded), "
-            "so they have no stage",
-            (long long)n_without_call, (long long)n_ops);
+            "%lld of %lld operations have no launching call in the trace (they were launched before the recording, or their calls were not recorded)%s",
+            (long long)n_without_call, (long long)n_ops, r->imported.activity.is_owned_by_ranges ? "" : ", so they have no stage");
     say(t, i->dropped, "records were dropped");
     say(t, i->untimed, "records have no times");
     say(t, i->unknown, "records are of a kind that is not known");
@@ -64,10 +63,10 @@ static const char *incompleteness(const struct trace_run *r, int64_t n_ops, int6
     return t->data;
 }
 
-static enum status warn(struct store *s, const struct id *run, const struct trace_run *r, struct error *e) {
+static enum status warn(struct store *s, const struct id *run, const struct trace_request *q, const struct trace_run *r, struct error *e) {
     struct text t = {0}, warning = {0};
-    enum status st = STATUS_OK;
-    if (*incompleteness(r, r->n_ops, r->n_without_call, &t)) {
+    enum status st = q->warning ? store_warning(s, run, q->warning, e) : STATUS_OK;
+    if (st == STATUS_OK && *incompleteness(r, r->n_ops, r->n_without_call, &t)) {
         text_append(&warning, "attribution incomplete: %s", t.data);
         st = store_warning(s, run, warning.data, e);
     }
@@ -208,9 +207,9 @@ static const char *label_of(const struct storing *t, const struct trace_run *r, 
     return t->q->name ? arena_printf(a, "%s %s", name, part) : part;
 }
 
-static void add_facts(const struct trace_run *r, struct imported *facts) {
+static void add_facts(const struct trace_request *q, const struct trace_run *r, struct imported *facts) {
     char text[64];
-    imported_environment(facts, "trace.file", r->path);
+    if (!q->is_passing) imported_environment(facts, "trace.file", r->path);
     snprintf(text, sizeof text, "%zu", r->n_rows);
     imported_environment(facts, "trace.records", text);
     snprintf(text, sizeof text, "%d", r->imported.rank);
@@ -227,7 +226,7 @@ static enum status begin_run(struct storing *t, const struct trace_run *r, int c
     char *spec = canonical(spec_of(t->q, r->file)), *comparable = canonical(comparability_of(t->q, r));
     for (size_t i = 0; i < r->imported.n_environment; i++)
         imported_environment(&facts, r->imported.environment[i].key, r->imported.environment[i].value);
-    add_facts(r, &facts);
+    add_facts(t->q, r, &facts);
     struct run_record record = {.id = *run,
                                 .experiment = t->experiment,
                                 .cell = cell,
@@ -262,7 +261,7 @@ static enum status store_one(struct storing *t, const struct trace_run *r, int c
     if (st == STATUS_OK) st = store_process_begin(t->s, &run, &record, &process, e);
     if (st == STATUS_OK) st = store_samples(t->s, process, r, e);
     if (st == STATUS_OK) st = store_spans(t->s, &run, r->spans, (int)r->n_spans, e);
-    if (st == STATUS_OK) st = warn(t->s, &run, r, e);
+    if (st == STATUS_OK) st = warn(t->s, &run, t->q, r, e);
     return st == STATUS_OK ? store_run_finish(t->s, &run, RUN_OK, NULL, e) : st;
 }
 

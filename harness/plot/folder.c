@@ -2,22 +2,9 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "harness/plot/plot.h"
 #include "kernels/base/file.h"
-
-/* The folder of the running program, or NULL. Owned. */
-static char *executable_folder(void) {
-    char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n <= 0) return NULL;
-    path[n] = '\0';
-    char *slash = strrchr(path, '/');
-    if (!slash) return NULL;
-    *slash = '\0';
-    return mem_copy_string(path);
-}
 
 enum status plot_data_folder(char **out, struct error *e) {
     const char *asked = getenv("ASSAY_DATA");
@@ -28,7 +15,7 @@ enum status plot_data_folder(char **out, struct error *e) {
         mem_free(*out);
         return status;
     }
-    char *here = executable_folder();
+    char *here = file_own_folder();
     *out = mem_printf("%s/../%s/plots", here ? here : ".", ASSAY_DATA_DIR);
     mem_free(here);
     if (directory_exists(*out)) return STATUS_OK;

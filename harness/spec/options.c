@@ -143,7 +143,12 @@ enum status options_parse(int argc, char **argv, int first, unsigned commands, s
     *o = (struct options){0};
     enum status s = STATUS_OK;
     for (int i = first, is_over = 0; i < argc && s == STATUS_OK; i++) {
-        if (!is_over && strcmp(argv[i], "--") == 0) is_over = 1;
+        int ends_here = !is_over && strcmp(argv[i], "--") == 0;
+        if (ends_here && (commands & FOR_TRACE)) {
+            o->command = i + 1 < argc ? argv + i + 1 : NULL;
+            break;
+        }
+        if (ends_here) is_over = 1;
         else if (!is_over && argv[i][0] == '-' && argv[i][1]) s = take_option(o, argc, argv, &i, commands, e);
         else if (o->n_args == OPTION_MAX_ARGS) s = error_set(e, STATUS_INPUT, "more than %d arguments", OPTION_MAX_ARGS);
         else o->args[o->n_args++] = argv[i];

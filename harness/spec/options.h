@@ -26,6 +26,7 @@ enum {
     FOR_COMPARE = 1024,
     FOR_CEILINGS = 2048,
     FOR_IMPORT = 4096,
+    FOR_TRACE = 8192,    /* takes a command after "--" */
 };
 
 /* id, name, kind, axis?, default, commands, value's name, help */
@@ -65,6 +66,7 @@ enum {
     X(STAGES, "stages", TEXT, 0, NULL, FOR_IMPORT, "PATTERN", "which ranges are stages: names or globs with commas between; default: all") \
     X(STAGE_DEPTH, "stage-depth", INT, 0, "0", FOR_IMPORT, "N", "ranges nested deeper than N stages belong to the N-th (1: outermost); 0: the innermost counts") \
     X(ITERATION, "iteration", TEXT, 0, NULL, FOR_IMPORT, "NAME", "a range, by name or glob, whose instances are the samples; default: the whole trace is one") \
+    X(KEEP, "keep", TEXT, 0, NULL, FOR_TRACE, "FOLDER", "keep the recording there, for assay import recording FOLDER") \
     X(DB, "db", TEXT, 0, "assay.db", FOR_STORE, "FILE", "the database") \
     X(FORMAT, "o", TEXT, 0, NULL, FOR_OUTPUT, "FORMAT|FILE", "md, json, jsonl or csv; plot, report and trace export: the file to write") \
     X(CONFIG, "config", TEXT, 0, NULL, FOR_SPEC, "FILE", "a JSON object of options by name; the command line wins over it") \
@@ -102,6 +104,7 @@ struct options {
     int is_given[OPTION_COUNT];                      /* by the command line, environment or file */
     const char *args[OPTION_MAX_ARGS];               /* what is not an option */
     int n_args;
+    char **command;                                  /* FOR_TRACE: argv after "--", as it is; NULL: there is none */
     struct arena arena;
 };
 

@@ -21,5 +21,7 @@ void file_unmap(struct file_map *f);
 enum status file_read(const char *path, size_t limit_bytes, char **out, size_t *length, struct error *e);
 int file_exists(const char *path);
 int directory_exists(const char *path);
+/* The folder of the running program; NULL where the system does not say. Owned: mem_free. */
+char *file_own_folder(void);
 
 #endif

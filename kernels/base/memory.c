@@ -1,5 +1,6 @@
 #include "kernels/base/memory.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 static _Atomic uint64_t allocation_count;
 static _Atomic int64_t fail_countdown = -1;
 static mem_handler out_of_memory;
+static _Thread_local jmp_buf *attempt; /* the innermost of the thread */
 
 enum { HUGE_PAGE_BYTES = 2 << 20, LINE_BYTES = 64 };
 
@@ -26,8 +28,21 @@ static int is_refused(void) {
 }
 
 static void refuse(size_t bytes) {
+    if (attempt) longjmp(*attempt, 1);
     if (out_of_memory) out_of_memory(bytes);
     abort();
+}
+
+int mem_attempt(void (*work)(void *), void *arg) {
+    jmp_buf here, *outer = attempt;
+    int is_done = 0;
+    attempt = &here;
+    if (setjmp(here) == 0) {
+        work(arg);
+        is_done = 1;
+    }
+    attempt = outer;
+    return is_done;
 }
 
 void *mem_alloc(size_t bytes) {

@@ -25,6 +25,10 @@ void mem_try_free(void *p, size_t bytes);
 typedef void (*mem_handler)(size_t bytes);
 void mem_set_handler(mem_handler handler);   /* NULL: abort */
 
+/* Does `work` and returns 1; 0 where the system refused memory: `work` was left there, and no handler was asked. What it
+ * had begun stays as it is. For code in somebody else's program. */
+int mem_attempt(void (*work)(void *), void *arg);
+
 uint64_t mem_allocations(void);              /* calls so far, this process */
 void mem_fail_after(int64_t n);              /* fault injection: the n-th next call fails; < 0: never */
 

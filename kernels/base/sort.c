@@ -63,3 +63,43 @@ void sort_stable(void *items, size_t n, size_t item_bytes, sort_compare compare,
     permute(items, item_bytes, order, n);
     mem_free(order);
 }
+
+/* ---- finding ---- */
+
+struct finding {
+    const char *items;
+    size_t item_bytes;
+    sort_is_before is_before;
+    const void *key;
+};
+
+static int is_below(const struct finding *f, size_t at) { return f->is_before(f->items + at * f->item_bytes, f->key); }
+
+/* The first in [low, high) that is not before the key, else high. */
+static size_t find_between(const struct finding *f, size_t low, size_t high) {
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (is_below(f, middle)) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+size_t sort_find_near(const void *items, size_t n, size_t item_bytes, size_t from, sort_is_before is_before, const void *key) {
+    const struct finding f = {items, item_bytes, is_before, key};
+    size_t low = from < n ? from : n, high = low, step = 1;
+    if (low < n && is_below(&f, low)) {
+        do {
+            low = high + 1;
+            high = n - high > step ? high + step : n;
+            step *= 2;
+        } while (high < n && is_below(&f, high));
+    } else {
+        do {
+            high = low;
+            low = low > step ? low - step : 0;
+            step *= 2;
+        } while (low > 0 && !is_below(&f, low));
+    }
+    return find_between(&f, low, high);
+}

@@ -1,6 +1,6 @@
 /* cupti.h: the part of CUPTI's interface that recording needs, as a table of functions and the beginnings of its
  * records: filled from the library where there is one, by a stand-in on the emulator. Declared here, with the library's
- * own numbers and layouts, so that a build without a toolkit has it; layout_check.c compares them with the library's
+ * own numbers and layouts, so that a build without a toolkit has it; inject/layout_check.c compares them with the library's
  * headers. Records grow at their end from version to version, so only what is read is declared, and a buffer is walked
  * by the library that filled it. */
 #ifndef ASSAY_KERNELS_CUDA_CUPTI_H
@@ -15,8 +15,8 @@ extern "C" {
 
 enum { CUPTI_OK = 0, CUPTI_END = 12, CUPTI_NO_PRIVILEGES = 35, CUPTI_OTHER_SUBSCRIBER = 39 };
 enum cupti_kind {
-    CUPTI_COPY = 1, CUPTI_SET = 2, CUPTI_KERNEL = 3, CUPTI_DRIVER = 4, CUPTI_RUNTIME = 5, CUPTI_CONCURRENT_KERNEL = 10, CUPTI_OVERHEAD = 17,
-    CUPTI_SYNCHRONIZATION = 38, CUPTI_EXTERNAL = 39, CUPTI_GRAPH = 51
+    CUPTI_COPY = 1, CUPTI_SET = 2, CUPTI_KERNEL = 3, CUPTI_DRIVER = 4, CUPTI_RUNTIME = 5, CUPTI_DEVICE = 8, CUPTI_CONCURRENT_KERNEL = 10,
+    CUPTI_OVERHEAD = 17, CUPTI_SYNCHRONIZATION = 38, CUPTI_EXTERNAL = 39, CUPTI_GRAPH = 51
 };
 enum { CUPTI_EXTERNAL_CUSTOM0 = 3, CUPTI_FLUSH_FORCED = 1, CUPTI_ATTRIBUTE_ZEROED = 5 };
 enum { CUPTI_DOMAIN_DRIVER = 1, CUPTI_DOMAIN_RUNTIME = 2, CUPTI_DOMAIN_RESOURCE = 3, CUPTI_NODE_CREATED = 13, CUPTI_NODE_CLONED = 20 };
@@ -68,6 +68,14 @@ struct cupti_graph_record {
     uint32_t kind, correlation;
     uint64_t start, end;
     uint32_t device, graph, context, stream;
+};
+struct cupti_device_record {
+    uint32_t kind, flags;
+    uint64_t bandwidth, bytes;
+    uint32_t limits[20], capability[2];
+    uint32_t device, has_ecc;
+    uint8_t uuid[16];
+    const char *name;
 };
 struct cupti_graph_data {          /* of the resource callbacks about nodes */
     void *graph, *original_graph, *node, *original_node;

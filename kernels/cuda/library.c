@@ -71,7 +71,17 @@ static int open_in(struct library *l, const char *folder) {
     return 0;
 }
 
+/* What the program around us has loaded already: two copies in one process would be in each other's way. */
+static int is_loaded(struct library *l) {
+    for (int i = 0; l->names[i] && !l->handle; i++) {
+        snprintf(l->path, sizeof l->path, "%s", l->names[i]);
+        l->handle = dlopen(l->path, RTLD_NOW | RTLD_NOLOAD);
+    }
+    return l->handle != NULL;
+}
+
 static enum status library_open(struct library *l, struct error *e) {
+    if (is_loaded(l)) return STATUS_OK;
     for (int i = 0; library_folder(i); i++)
         if (open_in(l, library_folder(i))) return STATUS_OK;
     return error_set(e, STATUS_UNSUPPORTED, "%s is not found: install the CUDA toolkit, or name its folder in ASSAY_CUDA_LIBRARIES (assay doctor lists where it was looked for)", l->names[0]);

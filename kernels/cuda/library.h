@@ -1,6 +1,6 @@
 /* library.h: NVIDIA's libraries, looked up at run time: the same binary starts where there are none.
  *
- * Search order, for each: $ASSAY_CUDA_LIBRARIES (a folder), the loader's own path, /usr/local/cuda*, where CUPTI keeps
+ * Search order, for each: what the process has loaded already, $ASSAY_CUDA_LIBRARIES (a folder), the loader's own path, /usr/local/cuda*, where CUPTI keeps
  * its own, and the folders of Python packages (CUDA_PATH and site-packages of a virtual environment that is active). */
 #ifndef ASSAY_KERNELS_CUDA_LIBRARY_H
 #define ASSAY_KERNELS_CUDA_LIBRARY_H

@@ -43,7 +43,7 @@ static int64_t clock_offset(const struct profiler *p) {
 enum status profiler_open(const struct cupti *library, struct clock *clock, struct profiler **out, struct error *e) {
     struct profiler *p = mem_alloc(sizeof *p);
     p->clock = clock;
-    enum status s = recorder_open(library, &p->recorder, e);
+    enum status s = recorder_open(library, RECORDER_BY_NODE, &p->recorder, e);
     if (s == STATUS_OK) *out = p;
     else mem_free(p);
     return s;

@@ -1,6 +1,7 @@
 #include "kernels/cuda/recorder.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,13 +9,6 @@
 enum { BUFFER_BYTES = 4 << 20, POOL = 16, MOST_QUEUED = 4096, DEPTH = 64, NODES_AT_FIRST = 1024 };
 
 /* ---- small tables ---- */
-
-/* Correlation ids count up, so their owners are a list from the first one on. */
-struct owner_list {
-    uint64_t *owners;
-    size_t n, capacity;
-    uint32_t first;
-};
 
 struct node_owner {
     uint64_t node, owner;          /* node 0: empty */
@@ -29,6 +23,11 @@ struct name_of {                   /* CUPTI has one pointer a name */
     int32_t name;
 };
 
+struct call_name {
+    int32_t name;
+    uint8_t is_known, is_blocking, is_graph_launch, is_query;
+};
+
 struct filled {
     uint8_t *buffer;
     size_t valid;
@@ -36,6 +35,7 @@ struct filled {
 
 struct recorder {
     const struct cupti *library;
+    enum recorder_graphs graphs;
     void *subscriber;
     uint32_t version;
     pthread_mutex_t lock;          /* of pool, queue, nodes; never held while CUPTI is called */
@@ -47,44 +47,21 @@ struct recorder {
     int n_reading;                 /* buffers being read */
     int ends, has_reader;
     pthread_t reader;
-    /* of the reading thread, and of others while nothing is queued */
+    pthread_mutex_t reading;       /* of what follows, nodes apart; no callback of CUPTI's takes it */
     struct activity a;
-    struct owner_list external;
     struct name_of *names;         /* by pointer; open addressing */
     size_t n_names, name_capacity;
-    int32_t *call_names[2];        /* of driver, runtime callbacks; −1 not asked yet */
+    struct call_name *call_names[2]; /* of driver, runtime callbacks */
     uint32_t n_call_names[2];
     uint64_t *op_nodes;            /* beside a.ops: graph nodes */
     size_t op_node_capacity;
     struct node_map nodes;
-    enum recorder_graphs graphs;
     int process;
 };
 
 static struct recorder *the_recorder; /* CUPTI's buffer callbacks carry no pointer of ours */
 static _Thread_local uint64_t owners[DEPTH];
 static _Thread_local int depth;
-
-/* ---- owners of correlations ---- */
-
-static void set_external(struct owner_list *l, uint32_t correlation, uint64_t owner) {
-    enum { EARLIER = 1 << 16 };    /* buffers of several threads do not come in order */
-    if (l->n == 0) l->first = correlation > EARLIER ? correlation - EARLIER : 0;
-    if (correlation < l->first) return; /* older than what is being recorded */
-    size_t at = correlation - l->first;
-    while (at >= l->capacity) {
-        size_t n = l->capacity;
-        LIST_GROW(l->owners, l->capacity, l->capacity);
-        memset(l->owners + n, 0, (l->capacity - n) * sizeof *l->owners);
-    }
-    l->owners[at] = owner;
-    if (at >= l->n) l->n = at + 1;
-}
-
-static uint64_t get_external(const struct owner_list *l, int64_t correlation) {
-    if (correlation < (int64_t)l->first || correlation >= (int64_t)l->first + (int64_t)l->n) return 0;
-    return l->owners[correlation - (int64_t)l->first];
-}
 
 /* ---- owners of graph nodes ---- */
 
@@ -154,21 +131,24 @@ static int32_t name_of_pointer(struct recorder *r, const char *text) {
     return r->names[at].name;
 }
 
-static int32_t name_of_call(struct recorder *r, int is_runtime, uint32_t callback) {
+static void ask_call_name(struct recorder *r, int is_runtime, uint32_t callback, struct call_name *out) {
+    const char *text = NULL;
+    int code = r->library->GetCallbackName(is_runtime ? CUPTI_DOMAIN_RUNTIME : CUPTI_DOMAIN_DRIVER, callback, &text);
+    if (code != CUPTI_OK || !text) text = "?";
+    *out = (struct call_name){activity_name(&r->a, text, strlen(text)), 1, (uint8_t)activity_is_blocking(text), strstr(text, "GraphLaunch") != NULL,
+                              (uint8_t)activity_is_query(text)};
+}
+
+static struct call_name name_of_call(struct recorder *r, int is_runtime, uint32_t callback) {
     enum { MOST_CALLBACKS = 1 << 16 };
-    if (callback >= MOST_CALLBACKS) return activity_name(&r->a, "?", 1);
+    if (callback >= MOST_CALLBACKS) return (struct call_name){.name = activity_name(&r->a, "?", 1)};
     uint32_t *n = &r->n_call_names[is_runtime];
     if (callback >= *n) {
-        r->call_names[is_runtime] = mem_resize(r->call_names[is_runtime], (callback + 1) * sizeof(int32_t));
-        while (*n <= callback) r->call_names[is_runtime][(*n)++] = -1;
+        struct call_name *names = r->call_names[is_runtime] = mem_resize(r->call_names[is_runtime], (callback + 1) * sizeof *names);
+        while (*n <= callback) names[(*n)++].is_known = 0;
     }
-    int32_t *name = &r->call_names[is_runtime][callback];
-    if (*name < 0) {
-        const char *text = NULL;
-        int code = r->library->GetCallbackName(is_runtime ? CUPTI_DOMAIN_RUNTIME : CUPTI_DOMAIN_DRIVER, callback, &text);
-        if (code != CUPTI_OK || !text) text = "?";
-        *name = activity_name(&r->a, text, strlen(text));
-    }
+    struct call_name *name = &r->call_names[is_runtime][callback];
+    if (!name->is_known) ask_call_name(r, is_runtime, callback, name);
     return *name;
 }
 
@@ -184,13 +164,9 @@ static struct activity_op *add_op(struct recorder *r, enum activity_kind kind, c
         r->a.integrity.untimed++;
         return NULL;
     }
-    size_t i = r->a.n_ops;
+    LIST_GROW(r->op_nodes, r->a.n_ops, r->op_node_capacity);
+    r->op_nodes[r->a.n_ops] = w->node;
     struct activity_op *op = activity_add_op(&r->a);
-    if (r->a.op_capacity > r->op_node_capacity) {
-        r->op_nodes = mem_resize(r->op_nodes, r->a.op_capacity * sizeof *r->op_nodes);
-        r->op_node_capacity = r->a.op_capacity;
-    }
-    r->op_nodes[i] = w->node;
     op->kind = (uint8_t)kind;
     op->start_ns = (int64_t)w->start;
     op->end_ns = (int64_t)w->end;
@@ -230,17 +206,37 @@ static void read_graph(struct recorder *r, const struct cupti_graph_record *g) {
     op->is_in_graph = 1;
 }
 
+/* Frameworks ask before every launch; what asks has no part in attribution and would be most of the calls. */
 static void read_call(struct recorder *r, const struct cupti_call_record *c) {
-    int32_t name = name_of_call(r, c->kind == CUPTI_RUNTIME, c->callback);
+    struct call_name name = name_of_call(r, c->kind == CUPTI_RUNTIME, c->callback);
+    if (name.is_query) return;
+    if (c->end < c->start) { /* the system's clock was set meanwhile */
+        r->a.integrity.untimed++;
+        return;
+    }
     struct activity_call *call = activity_add_call(&r->a);
     call->start_ns = (int64_t)c->start;
     call->end_ns = (int64_t)c->end;
     call->correlation = c->correlation;
     call->process = r->process;
     call->thread = (int32_t)c->thread;
-    call->name = name;
-    call->is_blocking = (uint8_t)activity_is_blocking(r->a.names[name]);
-    call->is_graph_launch = strstr(r->a.names[name], "GraphLaunch") != NULL;
+    call->name = name.name;
+    call->is_blocking = name.is_blocking;
+    call->is_graph_launch = name.is_graph_launch;
+}
+
+static void read_external(struct recorder *r, const struct cupti_external_record *x) {
+    if (x->external_kind != CUPTI_EXTERNAL_CUSTOM0) return;
+    struct activity_owner *owner = activity_add_owner(&r->a);
+    owner->correlation = x->correlation;
+    owner->owner = x->id;
+}
+
+static void read_device(struct recorder *r, const struct cupti_device_record *d) {
+    struct activity_device *device = activity_add_device(&r->a);
+    device->device = (int32_t)d->device;
+    device->name = name_of_pointer(r, d->name);
+    memcpy(device->uuid, d->uuid, sizeof device->uuid);
 }
 
 static void read_record(struct recorder *r, const struct cupti_record *record) {
@@ -251,23 +247,26 @@ static void read_record(struct recorder *r, const struct cupti_record *record) {
     case CUPTI_SET: read_set(r, p); break;
     case CUPTI_GRAPH: read_graph(r, p); break;
     case CUPTI_RUNTIME: case CUPTI_DRIVER: read_call(r, p); break;
-    case CUPTI_EXTERNAL: {
-        const struct cupti_external_record *x = p;
-        if (x->external_kind == CUPTI_EXTERNAL_CUSTOM0) set_external(&r->external, x->correlation, x->id);
-        break;
-    }
+    case CUPTI_EXTERNAL: read_external(r, p); break;
+    case CUPTI_DEVICE: read_device(r, p); break;
     case CUPTI_OVERHEAD: case CUPTI_SYNCHRONIZATION: break;
     default: r->a.integrity.unknown++;
     }
 }
 
-void recorder_read(struct recorder *r, uint8_t *buffer, size_t valid) {
+static void read_buffer(struct recorder *r, uint8_t *buffer, size_t valid) {
     struct cupti_record *record = NULL;
     size_t dropped = 0;
     int code;
     while ((code = r->library->ActivityGetNextRecord(buffer, valid, &record)) == CUPTI_OK) read_record(r, record);
     if (code != CUPTI_END) r->a.integrity.unknown++;
     if (r->library->ActivityGetNumDroppedRecords(NULL, 0, &dropped) == CUPTI_OK) r->a.integrity.dropped += (int64_t)dropped;
+}
+
+void recorder_read(struct recorder *r, uint8_t *buffer, size_t valid) {
+    pthread_mutex_lock(&r->reading);
+    read_buffer(r, buffer, valid);
+    pthread_mutex_unlock(&r->reading);
 }
 
 /* ---- buffers ---- */
@@ -310,6 +309,24 @@ static void buffer_filled(void *context, uint32_t stream, uint8_t *buffer, size_
     pthread_mutex_unlock(&r->lock);
 }
 
+struct reading {
+    struct recorder *r;
+    struct filled f;
+};
+
+static void read_filled(void *arg) {
+    const struct reading *x = arg;
+    pthread_mutex_lock(&x->r->reading);
+    read_buffer(x->r, x->f.buffer, x->f.valid);
+}
+
+/* Where memory is refused, what is left of a buffer is lost. */
+static void read_or_lose(struct recorder *r, struct filled f) {
+    int is_read = mem_attempt(read_filled, &(struct reading){r, f});
+    if (!is_read) r->a.integrity.dropped++;
+    pthread_mutex_unlock(&r->reading);
+}
+
 static void *reader_main(void *arg) {
     struct recorder *r = arg;
     pthread_mutex_lock(&r->lock);
@@ -321,7 +338,7 @@ static void *reader_main(void *arg) {
         struct filled f = r->queue[r->head++ % MOST_QUEUED];
         r->n_reading = 1;
         pthread_mutex_unlock(&r->lock);
-        recorder_read(r, f.buffer, f.valid);
+        read_or_lose(r, f);
         memset(f.buffer, 0, f.valid); /* CUPTI is told that buffers come zeroed */
         give_back(r, f.buffer);
         pthread_mutex_lock(&r->lock);
@@ -332,9 +349,11 @@ static void *reader_main(void *arg) {
     return NULL;
 }
 
+/* Until what is queued now has been read. */
 static void wait_for_reader(struct recorder *r) {
     pthread_mutex_lock(&r->lock);
-    while (r->head != r->tail || r->n_reading) pthread_cond_wait(&r->changed, &r->lock);
+    size_t target = r->tail;
+    while (r->head < target || (r->head == target && r->n_reading)) pthread_cond_wait(&r->changed, &r->lock);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -354,25 +373,39 @@ static int enable_all(const struct recorder *r) {
     static const uint32_t kinds[] = {CUPTI_EXTERNAL, CUPTI_RUNTIME, CUPTI_DRIVER, CUPTI_COPY, CUPTI_SET, CUPTI_CONCURRENT_KERNEL};
     const struct cupti *l = r->library;
     int code = CUPTI_OK;
+    if (r->graphs == RECORDER_BY_LAUNCH) l->ActivityEnable(CUPTI_DEVICE); /* which GPU it was: work is recorded without it too */
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && code == CUPTI_OK; i++) code = l->ActivityEnable(kinds[i]);
-    if (code != CUPTI_OK) return code;
+    if (code == CUPTI_OK && r->graphs == RECORDER_BY_GRAPH) code = l->ActivityEnable(CUPTI_GRAPH);
+    if (code != CUPTI_OK || r->graphs == RECORDER_BY_LAUNCH) return code;
     code = l->EnableCallback(1, r->subscriber, CUPTI_DOMAIN_RESOURCE, CUPTI_NODE_CREATED);
     return code == CUPTI_OK ? l->EnableCallback(1, r->subscriber, CUPTI_DOMAIN_RESOURCE, CUPTI_NODE_CLONED) : code;
 }
 
-static struct recorder *recorder_make(const struct cupti *library) {
+/* The program's signals are for its own threads. */
+static int start_reader(struct recorder *r) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(&r->reader, NULL, reader_main, r);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code == 0;
+}
+
+static struct recorder *recorder_make(const struct cupti *library, enum recorder_graphs graphs) {
     struct recorder *r = mem_alloc(sizeof *r);
     r->library = library;
+    r->graphs = graphs;
     r->process = (int)getpid();
     pthread_mutex_init(&r->lock, NULL);
+    pthread_mutex_init(&r->reading, NULL);
     pthread_cond_init(&r->changed, NULL);
     return r;
 }
 
-struct recorder *recorder_for_replay(const struct cupti *library) { return recorder_make(library); }
+struct recorder *recorder_for_replay(const struct cupti *library) { return recorder_make(library, RECORDER_BY_NODE); }
 
-enum status recorder_open(const struct cupti *library, struct recorder **out, struct error *e) {
-    struct recorder *r = recorder_make(library);
+enum status recorder_open(const struct cupti *library, enum recorder_graphs graphs, struct recorder **out, struct error *e) {
+    struct recorder *r = recorder_make(library, graphs);
     uint8_t yes = 1;
     size_t one = 1;
     if (the_recorder) return recorder_close(r), error_set(e, STATUS_INTERNAL, "a second recorder in one process");
@@ -390,7 +423,7 @@ enum status recorder_open(const struct cupti *library, struct recorder **out, st
         r->pool[r->n_pool] = aligned_alloc(8, BUFFER_BYTES);
         memset(r->pool[r->n_pool++], 0, BUFFER_BYTES);
     }
-    r->has_reader = pthread_create(&r->reader, NULL, reader_main, r) == 0;
+    r->has_reader = start_reader(r);
     enum status s = r->has_reader ? STATUS_OK : error_set(e, STATUS_BACKEND, "the system refuses a thread for reading records");
     code = s == STATUS_OK ? library->ActivityRegisterCallbacks(buffer_wanted, buffer_filled) : CUPTI_OK;
     if (code == CUPTI_OK && s == STATUS_OK) code = enable_all(r);
@@ -421,13 +454,13 @@ void recorder_close(struct recorder *r) {
     if (the_recorder == r) the_recorder = NULL;
     while (r->n_pool) free(r->pool[--r->n_pool]);
     activity_free(&r->a);
-    mem_free(r->external.owners);
     mem_free(r->names);
     mem_free(r->call_names[0]);
     mem_free(r->call_names[1]);
     mem_free(r->op_nodes);
     mem_free(r->nodes.items);
     pthread_mutex_destroy(&r->lock);
+    pthread_mutex_destroy(&r->reading);
     pthread_cond_destroy(&r->changed);
     mem_free(r);
 }
@@ -456,33 +489,54 @@ void recorder_pop(struct recorder *r) {
 
 /* ---- the end ---- */
 
+/* Of a node in a graph, the part is the captured one's. */
 static void set_owners(struct recorder *r) {
+    activity_join_owners(&r->a);
     for (size_t i = 0; i < r->a.n_ops; i++) {
         struct activity_op *op = &r->a.ops[i];
-        uint64_t launch = get_external(&r->external, op->correlation), captured = node_owner_of(&r->nodes, r->op_nodes[i]);
-        op->owner = captured ? recorder_owner(recorder_launch(launch), recorder_part(captured)) : launch;
+        uint64_t captured = node_owner_of(&r->nodes, r->op_nodes[i]);
+        if (captured) op->owner = recorder_owner(recorder_launch(op->owner), recorder_part(captured));
     }
 }
 
 /* Names' indices belong to the list of names that is handed over. */
-static void forget_names(struct recorder *r) {
-    memset(r->names, 0, r->name_capacity * sizeof *r->names);
+static void hand_over(struct recorder *r, struct activity *out) {
+    *out = r->a;
+    r->a = (struct activity){0};
     r->n_names = 0;
+    if (r->name_capacity) memset(r->names, 0, r->name_capacity * sizeof *r->names);
     for (int k = 0; k < 2; k++)
-        for (uint32_t i = 0; i < r->n_call_names[k]; i++) r->call_names[k][i] = -1;
+        for (uint32_t i = 0; i < r->n_call_names[k]; i++) r->call_names[k][i].is_known = 0;
+}
+
+static enum status flush(struct recorder *r, uint32_t flags, struct error *e) {
+    int code = r->subscriber ? r->library->ActivityFlushAll(flags) : CUPTI_OK;
+    return code == CUPTI_OK ? STATUS_OK : cupti_error(r, code, "flushing records", e);
 }
 
 enum status recorder_take(struct recorder *r, struct activity *out, struct error *e) {
-    if (r->subscriber) {
-        int code = r->library->ActivityFlushAll(CUPTI_FLUSH_FORCED);
-        if (code != CUPTI_OK) return cupti_error(r, code, "flushing records", e);
-        wait_for_reader(r);
-    }
-    set_owners(r);
-    *out = r->a;
-    r->a = (struct activity){0};
-    r->external.n = 0;
-    if (r->external.capacity) memset(r->external.owners, 0, r->external.capacity * sizeof *r->external.owners);
-    if (r->name_capacity) forget_names(r);
+    enum status s = flush(r, CUPTI_FLUSH_FORCED, e);
+    if (s != STATUS_OK) return s;
+    wait_for_reader(r);
+    pthread_mutex_lock(&r->reading);
+    if (r->graphs != RECORDER_BY_LAUNCH) set_owners(r);
+    hand_over(r, out);
+    pthread_mutex_unlock(&r->reading);
     return STATUS_OK;
+}
+
+enum status recorder_take_finished(struct recorder *r, struct activity *out, struct error *e) {
+    enum { FLUSHING_MAY_CRASH = 130000 }; /* 13.0: "potential crash in cuptiActivityFlushAll", fixed in its update 1 */
+    enum status s = r->version == FLUSHING_MAY_CRASH ? STATUS_OK : flush(r, 0, e);
+    if (s != STATUS_OK) return s;
+    wait_for_reader(r);
+    pthread_mutex_lock(&r->reading);
+    hand_over(r, out);
+    pthread_mutex_unlock(&r->reading);
+    return STATUS_OK;
+}
+
+void recorder_forget(void) {
+    the_recorder = NULL;
+    depth = 0;
 }

@@ -19,14 +19,17 @@ static inline uint64_t recorder_owner(uint64_t launch, uint32_t part) { return l
 static inline uint64_t recorder_launch(uint64_t owner) { return owner >> RECORDER_PART_BITS; }
 static inline uint32_t recorder_part(uint64_t owner) { return (uint32_t)(owner & ((1u << RECORDER_PART_BITS) - 1)); }
 
-enum recorder_graphs { RECORDER_BY_NODE, RECORDER_BY_GRAPH };
+/* What of a captured graph becomes an operation. BY_NODE: each node, with the part of what was captured. BY_GRAPH: each
+ * launch as a whole (is_in_graph, no owner's part). BY_LAUNCH: each node, but its owner is that of the launch alone; and
+ * owners stay listed in the activity, for whoever has put all that was taken together. */
+enum recorder_graphs { RECORDER_BY_NODE, RECORDER_BY_GRAPH, RECORDER_BY_LAUNCH };
 
-/* Subscribes and begins to record, graphs by their nodes. Errors: UNSUPPORTED another tool is attached, or no permission, with the remedy;
+/* Subscribes and begins to record. Errors: UNSUPPORTED another tool is attached, or no permission, with the remedy;
  * BACKEND anything else that CUPTI says. */
-enum status recorder_open(const struct cupti *library, struct recorder **out, struct error *e);
+enum status recorder_open(const struct cupti *library, enum recorder_graphs graphs, struct recorder **out, struct error *e);
 void recorder_close(struct recorder *r);       /* NULL is fine */
 uint32_t recorder_version(const struct recorder *r);
-/* How launches of graphs are recorded from now on: each node, or one operation a launch (is_in_graph, no owner's part). */
+/* From now on; between BY_NODE and BY_GRAPH. */
 enum status recorder_set_graphs(struct recorder *r, enum recorder_graphs graphs, struct error *e);
 
 /* On the launching thread; nested ids hide each other. */
@@ -36,6 +39,10 @@ void recorder_pop(struct recorder *r);
 /* After the device is idle: reads all there is. What was recorded since the last call is the caller's; owners are set,
  * operations are not joined to calls yet. */
 enum status recorder_take(struct recorder *r, struct activity *out, struct error *e);
+/* While work goes on, BY_LAUNCH: what is finished and was not taken yet; some of it may still come later. */
+enum status recorder_take_finished(struct recorder *r, struct activity *out, struct error *e);
+/* In the child of a fork: the parent's recorder is not its own; it may open another. */
+void recorder_forget(void);
 /* CUPTI's clock, in ns. */
 uint64_t recorder_now(const struct recorder *r);
 

@@ -79,6 +79,40 @@ START_TEST(ranges_have_edges) {
 }
 END_TEST
 
+/* Where ranges are owners, neither times nor threads nor the call decide; the rows are those of the source. */
+START_TEST(owners_name_their_ranges) {
+    struct activity a = {.is_owned_by_ranges = 1};
+    const uint64_t owners[] = {2, 1, 0, 3, 4};
+    const char *const expected[] = {"early", "late", "", "inner", ""};
+    add_range(&a, 1, 50, 90, "late");
+    add_range(&a, 1, 10, 40, "early");
+    add_range(&a, 1, 20, 30, "inner");
+    for (int i = 0; i < 5; i++) {
+        add_op(&a, 0, 100 + i, 101 + i, i, "k");
+        a.ops[i].owner = owners[i];
+    }
+    add_call(&a, 2, 60, 61, 0);
+    activity_join(&a);
+    for (size_t i = 0; i < 5; i++) ck_assert_str_eq(range_of(&a, i), expected[i]);
+    ck_assert_int_eq(a.ops[0].call, 0);
+    ck_assert_int_eq(a.ranges[1].parent, 0);
+    activity_free(&a);
+}
+END_TEST
+
+/* Owners come in any order, more of them than operations; later ones of a correlation do not count. */
+START_TEST(owners_are_joined_by_correlation) {
+    struct activity a = {0};
+    const struct activity_owner owners[] = {{9, 90}, {3, 30}, {5, 50}, {3, 31}, {1 << 20, 7}};
+    for (size_t i = 0; i < 5; i++) *activity_add_owner(&a) = owners[i];
+    for (int i = 0; i < 4; i++) add_op(&a, 0, i, i + 1, (const int64_t[]){5, 3, 4, 9}[i], "k");
+    activity_join_owners(&a);
+    for (size_t i = 0; i < 4; i++) ck_assert_uint_eq(a.ops[i].owner, ((const uint64_t[]){50, 30, 0, 90})[i]);
+    ck_assert_uint_eq(a.n_owners, 0);
+    activity_free(&a);
+}
+END_TEST
+
 static int64_t draw(uint64_t *seed, int64_t below) { return (int64_t)(random_next(seed) % (uint64_t)below); }
 
 static void draw_trace(struct activity *a, uint64_t *seed) {
@@ -312,5 +346,5 @@ START_TEST(lines_sum_to_the_sample) {
 }
 END_TEST
 
-TEST_MAIN("attribution", the_call_is_of_the_same_process, ranges_have_edges, looking_at_everything_agrees, stages_nest, iterations_are_samples,
+TEST_MAIN("attribution", the_call_is_of_the_same_process, ranges_have_edges, owners_name_their_ranges, owners_are_joined_by_correlation, looking_at_everything_agrees, stages_nest, iterations_are_samples,
           what_is_not_there_is_named, kernels_of_communication_are_known_by_name, lines_sum_to_the_sample)

@@ -71,7 +71,7 @@ check "gzip is read" 'grep -q "\"model\": \"small.json.gz\"" gz.json'
 before=$("$assay" list runs | wc -l)
 expect 2 "say what to import" "$assay" import
 expect 2 "say which file" "$assay" import pytorch
-expect 2 "unknown format 'torch' (have: nsys, pytorch)" "$assay" import torch small.json
+expect 2 "unknown format 'torch' (have: nsys, pytorch, recording)" "$assay" import torch small.json
 expect 2 "No such file" "$assay" import pytorch missing.json
 expect 2 "No such file" "$assay" import nsys missing.sqlite
 expect 2 "not a regular file" "$assay" import pytorch .

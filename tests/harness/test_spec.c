@@ -41,6 +41,26 @@ START_TEST(wrong_options_are_explained) {
 }
 END_TEST
 
+/* After two dashes nothing is read, whatever it looks like; other commands take them for arguments. */
+START_TEST(a_command_is_left_as_it_is) {
+    char *argv[] = {"assay", "trace", "--name", "x", "--", "prog", "--name", "--", "-o", NULL};
+    struct options o;
+    struct error e = {0};
+    ck_assert_msg(options_parse(9, argv, 2, FOR_TRACE | FOR_IMPORT, &o, &e) == STATUS_OK, "%s", e.text);
+    ck_assert_str_eq(o.value[OPT_NAME], "x");
+    ck_assert_ptr_eq(o.command, argv + 5);
+    ck_assert_int_eq(o.n_args, 0);
+    options_free(&o);
+    ck_assert_int_eq(options_parse(5, argv, 2, FOR_TRACE | FOR_IMPORT, &o, &e), STATUS_OK);
+    ck_assert_ptr_null(o.command);
+    options_free(&o);
+    ck_assert_int_eq(options_parse(9, argv, 2, FOR_IMPORT, &o, &e), STATUS_OK);
+    ck_assert_int_eq(o.n_args, 4);
+    ck_assert_ptr_null(o.command);
+    options_free(&o);
+}
+END_TEST
+
 START_TEST(axes_and_masks_make_cells) {
     struct options o;
     struct error e;
@@ -91,4 +111,4 @@ START_TEST(the_environment_sets_and_the_command_line_wins) {
 }
 END_TEST
 
-TEST_MAIN("spec", wrong_options_are_explained, axes_and_masks_make_cells, equal_specs_have_equal_hashes, the_environment_sets_and_the_command_line_wins)
+TEST_MAIN("spec", a_command_is_left_as_it_is, wrong_options_are_explained, axes_and_masks_make_cells, equal_specs_have_equal_hashes, the_environment_sets_and_the_command_line_wins)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installed and packaged, the program finds its figures under its own prefix, from any folder.
+# Installed and packaged, the program finds its figures, and the library for others, under its own prefix, from any folder.
 #   test_install.sh ASSAY SOURCE-FOLDER
 # label: slow
 set -eu
@@ -7,8 +7,13 @@ build=$(cd "$(dirname "$1")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# works_from PREFIX: a figure that only this prefix has must be among those listed.
+# works_from PREFIX: a figure that only this prefix has must be among those listed, and a program can be traced.
 works_from() {
+    said=$(cd "$work" && "$1/bin/assay" trace --db "$work/t.db" -- sh -c 'ls $CUDA_INJECTION64_PATH' 2>&1 || :)
+    case $said in
+    "$1/lib/assay/libassay_inject.so"*"no process of it used CUDA"*) ;;
+    *) echo "$1: the library is not put into programs: $said"; exit 1 ;;
+    esac
     figures=$1/share/assay/plots
     printf -- '-- planted to see whose figures are listed\nSELECT 1;\n' >"$figures/planted.sql"
     printf '# planted\n' >"$figures/planted.gp"

@@ -46,6 +46,27 @@ START_TEST(allocation_counts_and_fails) {
 }
 END_TEST
 
+static int n_steps;
+static void three_steps(void *arg) {
+    for (n_steps = 0; n_steps < 3; n_steps++) mem_free(mem_alloc(8));
+    (void)arg;
+}
+static void attempt_inside(void *arg) {
+    mem_fail_after(1);
+    *(int *)arg = mem_attempt(three_steps, NULL);
+    mem_free(mem_alloc(8));
+}
+
+START_TEST(attempts_end_where_memory_is_refused) {
+    int inner = -1;
+    ck_assert_int_eq(mem_attempt(attempt_inside, &inner), 1);
+    ck_assert_int_eq(inner, 0);
+    ck_assert_int_eq(n_steps, 1);
+    ck_assert_int_eq(mem_attempt(three_steps, NULL), 1);
+    ck_assert_int_eq(n_steps, 3);
+}
+END_TEST
+
 START_TEST(fake_clock_moves_only_when_told) {
     struct clock c = {.is_fake = 1};
     clock_advance_ns(&c, 23000000);
@@ -61,5 +82,5 @@ START_TEST(missing_file_is_named) {
 }
 END_TEST
 
-TEST_MAIN("base", first_error_stays, arena_and_text, allocation_counts_and_fails, fake_clock_moves_only_when_told,
+TEST_MAIN("base", first_error_stays, arena_and_text, allocation_counts_and_fails, attempts_end_where_memory_is_refused, fake_clock_moves_only_when_told,
           missing_file_is_named)

@@ -56,4 +56,19 @@ START_TEST(looks_once_at_what_is_in_order) {
 }
 END_TEST
 
-TEST_MAIN("sort", sorts_stably, looks_once_at_what_is_in_order)
+static int is_before(const void *item, const void *key) { return ((const struct item *)item)->key < *(const int32_t *)key; }
+
+START_TEST(finds_the_first_from_anywhere) {
+    enum { N = 50 };
+    static struct item items[N];
+    for (int32_t i = 0; i < N; i++) items[i].key = i / 3 * 2;
+    for (size_t n = 0; n <= N; n++)
+        for (int32_t key = -1; key < 2 * N; key++)
+            for (size_t from = 0; from <= N; from++) {
+                size_t at = sort_find_near(items, n, sizeof *items, from, is_before, &key);
+                REQUIRE(at <= n && (at == 0 || items[at - 1].key < key) && (at == n || items[at].key >= key), "%d of %zu from %zu", key, n, from);
+            }
+}
+END_TEST
+
+TEST_MAIN("sort", sorts_stably, looks_once_at_what_is_in_order, finds_the_first_from_anywhere)

@@ -15,7 +15,7 @@ struct emulator_done {             /* one piece of device work, with its times *
     enum emulator_work kind;
     const char *name;              /* of kernels; lasts */
     uint64_t start_ns, end_ns;
-    uint32_t correlation, stream;
+    uint32_t correlation, device, stream;
     size_t bytes;
     int direction;                 /* enum cuda_direction, of copies */
     uint64_t node;                 /* of a graph; 0: none */

@@ -105,7 +105,7 @@ int run_all(stream *s) {
 void put(stream *s, const work &w, const call &c) {
     uint64_t earliest = now_ns() + dev.costs.latency_ns, start = earliest > s->free_at_ns ? earliest : s->free_at_ns;
     s->free_at_ns = start + w.cost_ns;
-    emulator_done d = {w.kind, w.name, start, s->free_at_ns, c.correlation, s->number, w.bytes, w.direction, w.node};
+    emulator_done d = {w.kind, w.name, start, s->free_at_ns, c.correlation, 0, s->number, w.bytes, w.direction, w.node};
     if (dev.observer) dev.observer->done(&d);
     s->waiting.push_back(w);
 }
