@@ -43,6 +43,13 @@ struct limit {
     enum dtype dtype;        /* MATRIX */
 };
 
+/* What a device's own instruments say; NAN where it has none for it. Counters run on from some moment of their own. */
+struct telemetry {
+    double energy_j, held_by_power_s, held_by_heat_s; /* counters: used; clocks held down, by power limits and by heat */
+    double clock_mhz, temperature_c;                  /* now */
+    double used_bytes;                                /* of its memory now, by whomever */
+};
+
 struct memory_use {
     size_t weight_bytes, state_bytes, activation_bytes, packed_bytes; /* packed: of weight_bytes, copies that
                                                                          are not the mapped file itself */
@@ -87,6 +94,8 @@ struct backend {
     /* Of devices with memory of their own, NULL elsewhere: `repeats` runs of what shows the limit. UNSUPPORTED where the
      * device has no such unit or memory. */
     enum status (*measure_limit)(struct device *d, const struct limit *l, int repeats, double *per_s, struct error *e);
+    /* Of devices with instruments, NULL elsewhere: may take milliseconds, so never in a timed region. */
+    void (*telemetry)(struct device *d, struct telemetry *out);
     /* Facts for the record: "isa", "threads", "compute_unit.linear.bf16", "library"; called with each pair. */
     void (*describe)(const struct device *d, void (*each)(void *to, const char *key, const char *value), void *to);
 };
