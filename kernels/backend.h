@@ -26,6 +26,12 @@ struct null_script {
     size_t memory_bytes;   /* what the device claims to have; 0: unlimited */
 };
 
+/* Told of bytes of weights as they become ready. */
+struct load_watch {
+    void (*loaded)(void *to, double bytes);  /* NULL: nobody looks */
+    void *to;
+};
+
 struct device_options {
     int threads;             /* cpu: team size; 0: all that this process may use */
     const char *isa;         /* cpu: "plain", "avx2", "avx512", "avx512bf16", "amx"; NULL: the best found */
@@ -33,6 +39,7 @@ struct device_options {
     struct clock *clock;     /* borrowed */
     const struct null_script *script; /* null only */
     int unit;                /* number of its unit in traces */
+    struct load_watch watch;
 };
 
 /* A limit of a device that measures its own: bytes or operations a second. */
@@ -104,7 +111,11 @@ struct device_head {
     const struct backend *backend;
     int unit, n_lanes;
     int is_asynchronous; /* then n_lanes is 2: see trace.h */
+    struct load_watch watch;
 };
+static inline void device_loaded(const struct device_head *d, double bytes) {
+    if (d->watch.loaded) d->watch.loaded(d->watch.to, bytes);
+}
 struct prepared_head {
     const struct backend *backend;
     const struct program *program;   /* borrowed */

@@ -73,7 +73,7 @@ static enum status check_cells(struct measuring *m, struct error *e) {
     struct spec *specs = mem_alloc((size_t)m->p->n_cells * sizeof *specs);
     struct checker checker = {.cells = specs, .n_cells = m->p->n_cells};
     struct worker_program program = checker_program(&checker);
-    struct worker w;
+    struct worker w = {0};
     json_t *hello;
     for (int i = 0; i < m->p->n_cells; i++) specs[i] = m->p->cells[i].spec;
     enum status st = worker_start(&program, &w, &hello, e);
@@ -151,12 +151,15 @@ static void note_need(struct measuring *m, const struct cell_state *c, const jso
                   states / 1e9, json_number_value(json_object_get(need, "activations")) / 1e9);
 }
 
+static void worker_told(void *self, const char *text) { progress_news(self, "%s", text); }
+
 static enum status start_process(struct measuring *m, struct cell_state *c, int block, struct error *e) {
     struct process_record r = {.block = block, .order = c->order, .start_unix_ns = unix_ns()};
     struct worker_program program = sampler_program(&c->sampler);
     json_t *hello = NULL;
     c->sampler = (struct sampler){.spec = &c->cell->spec, .ceilings = m->limits.list ? &m->limits : NULL};
     progress_note(&m->progress, "block %d of %d: preparing %s", block + 1, m->p->n_blocks, c->cell->label);
+    c->worker = (struct worker){.heard = worker_told, .self = &m->progress};
     enum status st = worker_start(&program, &c->worker, &hello, e);
     if (st != STATUS_OK) return st;
     c->is_up = 1;

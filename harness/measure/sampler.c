@@ -32,6 +32,15 @@ static json_t *open_reply(struct sampler *s, int64_t load_ns, int64_t first_toke
                      "layers", s->model.config.layers, "full_layers", s->model.full_layers);
 }
 
+static void loading(void *self, double done, double total) {
+    enum { TELL_EVERY_NS = 100000000 };
+    struct sampler *s = self;
+    uint64_t now = now_ns();
+    if (now - s->told_ns < TELL_EVERY_NS) return;
+    s->told_ns = now;
+    worker_tell("loading %s: %.2f of %.2f GB of weights", s->model.name, done / 1e9, total / 1e9);
+}
+
 static enum status sampler_open(void *self, json_t **reply, struct error *e) {
     struct sampler *s = self;
     const struct spec *spec = s->spec;
@@ -43,7 +52,7 @@ static enum status sampler_open(void *self, json_t **reply, struct error *e) {
     st = sample_plan_make(spec, &s->model, &s->plan, e);
     int64_t load_ns = (int64_t)(now_ns() - s->process_start_ns);
     s->is_engine_open = st == STATUS_OK;
-    struct engine_options options = {.limits = s->plan.limits, .roles = ROLES_GENERATE};
+    struct engine_options options = {.limits = s->plan.limits, .roles = ROLES_GENERATE, .loading = {loading, s}};
     if (st == STATUS_OK) st = engine_open(&s->engine, spec, &s->model, &options, e);
     uint64_t start, wall;
     if (st == STATUS_OK) st = sampler_run(s, NULL, &start, &wall, e); /* the first sample: shapes met, pages touched */

@@ -230,6 +230,38 @@ START_TEST(another_profiler_is_named) {
 }
 END_TEST
 
+/* ---- loading ---- */
+
+static void note_loading(void *to, double done, double total) {
+    double *last = to;
+    ck_assert_double_gt(done, last[0]);
+    last[0] = done;
+    last[1] = total;
+}
+
+START_TEST(weights_on_their_way_are_told) {
+    static const char *const backends[] = {"cuda-emulated", "cpu"};
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
+        struct measured m;
+        struct error e = {0};
+        struct llm_model model;
+        struct engine engine;
+        double last[2] = {0, 0};
+        prepare(&m, all);
+        m.spec.backend = backends[i];
+        struct engine_options o = {.roles = ROLES_GENERATE, .limits = {.prefill_rows = 8, .slots = 1, .positions = 16}, .loading = {note_loading, last}};
+        ck_assert_msg(llm_open(&(struct llm_options){.model = GQA}, &model, &e) == STATUS_OK, "%s", e.text);
+        ck_assert_msg(engine_open(&engine, &m.spec, &model, &o, &e) == STATUS_OK, "%s", e.text);
+        ck_assert_double_gt(last[0], 1e5);
+        ck_assert_double_le_tol(last[0], last[1], 0.01 * last[1]);
+        ck_assert_double_ge_tol(last[0], last[1], 0.01 * last[1]);
+        engine_close(&engine);
+        llm_close(&model);
+        arena_free(&m.a);
+    }
+}
+END_TEST
+
 /* ---- instruments ---- */
 
 /* 300 W all the time: joules are those of the sample's seconds, and are not told of samples that are too short for them. */
@@ -361,5 +393,5 @@ END_TEST
 static const char *no_golden(void) { return directory_exists(ASSAY_GOLDEN_DIR "/llm") ? NULL : "the golden references are not beside this checkout"; }
 
 TEST_MAIN_UNLESS(no_golden, "device_runs", golden_results, the_same_tokens_as_on_the_cpu, launches_one_by_one, every_way_of_tracing_gives_the_same_sums,
-                 unseen_launches_are_trouble, lost_records_are_trouble, records_without_times_are_trouble, another_profiler_is_named, energy_is_of_long_samples, held_down_clocks_are_marked,
+                 unseen_launches_are_trouble, lost_records_are_trouble, records_without_times_are_trouble, another_profiler_is_named, weights_on_their_way_are_told, energy_is_of_long_samples, held_down_clocks_are_marked,
                  too_little_memory_is_known_before_anything_is_allocated, any_call_may_fail, loading_may_fail_anywhere)
