@@ -4,6 +4,9 @@ static const struct encoding *const encodings[] = {
 #define X(name) &encoding_##name,
     ENCODING_LIST(X)
 #undef X
+#define X(name, bits, group, scale, zero) &encoding_##name,
+    GROUPED_LIST(X)
+#undef X
 };
 
 const struct encoding *encoding_find(const char *name) {

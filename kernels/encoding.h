@@ -3,12 +3,20 @@
  *
  * A row of a matrix is cut into blocks of `block` elements, each `block_bytes` long; no block crosses a row.
  * Dense storage of a type is the encoding with block 1. To add an encoding: one file with its descriptor,
- * one line in ENCODING_LIST, one case in the backend's supports. */
+ * one line in ENCODING_LIST (of groups: GROUPED_LIST), one case in the backend's supports. */
 #ifndef ASSAY_KERNELS_ENCODING_H
 #define ASSAY_KERNELS_ENCODING_H
 
 #include "kernels/base/status.h"
 #include "kernels/types.h"
+
+/* Codes of a few bits with a scale and a zero point for each group of neighbours: value = (code − zero) scale.
+ * A row of n: the codes, then n/group scales, then as many zeros. 4 bits: runs of 128 elements, then one of 64 and one of 32
+ * as far as they are left; a run of 4w is w 16-bit words, code j (bits 4j up) of word i being element j·w + i. */
+struct grouping {
+    int bits, group;
+    enum dtype scale, zero; /* f16 or f32; u8, f16 or f32 */
+};
 
 struct encoding {
     const char *name;    /* "f32", "q8_0", … as users and the store write it */
@@ -19,19 +27,36 @@ struct encoding {
     void (*decode)(const void *row, float *y, int64_t n);
     /* row = y encoded; NULL where Assay never writes this encoding. */
     void (*encode)(const float *y, void *row, int64_t n);
+    const struct grouping *groups; /* NULL: it has none */
 };
 
-/* name: the C name; a descriptor encoding_NAME stands in kernels/encodings/NAME.c (or dense.c). */
+/* name, bits, group, types of scale and zero point; in grouped.c. Whole zero points unless the name ends in _z. */
+#define GROUPED_OF(X, bits, group) \
+    X(int##bits##_g##group, bits, group, F16, U8) X(int##bits##_g##group##_z, bits, group, F16, F16) \
+    X(int##bits##_g##group##_f32, bits, group, F32, U8) X(int##bits##_g##group##_f32_z, bits, group, F32, F32)
+#define GROUPED_LIST(X) \
+    GROUPED_OF(X, 4, 32) GROUPED_OF(X, 4, 64) GROUPED_OF(X, 4, 128) GROUPED_OF(X, 3, 32) GROUPED_OF(X, 3, 64) GROUPED_OF(X, 3, 128) \
+    GROUPED_OF(X, 2, 32) GROUPED_OF(X, 2, 64) GROUPED_OF(X, 2, 128)
+
+/* name: the C name; a descriptor encoding_NAME stands in kernels/encodings/NAME.c (or dense.c, grouped.c). */
 #define ENCODING_LIST(X) X(f32) X(f16) X(bf16) X(q8_0) X(q4_0) X(q4_1) X(int8_row)
 
 #define X(name) extern const struct encoding encoding_##name;
 ENCODING_LIST(X)
+#undef X
+#define X(name, bits, group, scale, zero) extern const struct encoding encoding_##name;
+GROUPED_LIST(X)
 #undef X
 
 /* NULL where no encoding has this name. */
 const struct encoding *encoding_find(const char *name);
 /* The dense encoding of a floating type; NULL for others. */
 const struct encoding *encoding_of_dtype(enum dtype t);
+
+/* row = y (n) by a rule of kernels/quantize.h: codes, scales and zero points as the grouping has them. `at` is the row's
+ * place in its matrix, which errors name. Errors: as quantize_encode. */
+struct quantizer;
+enum status grouped_encode(const struct grouping *q, const struct quantizer *rule, const float *y, int64_t at, void *row, int64_t n, struct error *e);
 
 /* Bytes of one row of n elements; n must be a multiple of the block (checked by callers that read files). */
 static inline size_t encoding_row_bytes(const struct encoding *e, int64_t n) {

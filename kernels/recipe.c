@@ -39,6 +39,14 @@ const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, c
     return r;
 }
 
+const struct recipe *recipe_quantize(struct arena *a, const struct recipe *part, const struct encoding *encoding, const struct quantizer *rule) {
+    struct recipe *r = new_recipe(a, RECIPE_ENCODE, part);
+    r->encoding = encoding;
+    r->rule = *rule;
+    if (rule->rounding == QUANTIZE_HQQ) r->steps = arena_alloc(a, sizeof *r->steps);
+    return r;
+}
+
 const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *parts, int n_parts) {
     struct recipe *r = new_recipe(a, RECIPE_CONCAT, parts[0]);
     r->rows = 0;
@@ -65,6 +73,8 @@ uint64_t recipe_hash(const struct recipe *r) {
     uint64_t h = hash_bytes(1, facts, sizeof facts);
     if (r->leaf) h = hash_bytes(h, r->leaf, strlen(r->leaf));
     if (r->encoding) h = hash_bytes(h, r->encoding->name, strlen(r->encoding->name));
+    int64_t rule[] = {r->rule.bits, r->rule.group, r->rule.rounding, r->rule.zero, r->rule.is_full_range, r->rule.is_first_zero_rounded};
+    if (r->encoding && r->encoding->groups) h = hash_bytes(h, rule, sizeof rule);
     for (int i = 0; i < r->n_parts; i++) {
         uint64_t part = recipe_hash(r->parts[i]);
         h = hash_bytes(h, &part, sizeof part);
@@ -105,7 +115,7 @@ static enum status check_step(const struct recipe *r, struct error *e) {
     if (r->kind == RECIPE_UNPERMUTE && (r->heads <= 0 || r->rows % (2 * (int64_t)r->heads) != 0))
         return error_set(e, STATUS_INPUT, "tensor '%s': %lld rows are not %d heads of an even width", first_leaf(r),
                          (long long)r->rows, r->heads);
-    if (r->kind == RECIPE_ENCODE && !r->encoding->encode)
+    if (r->kind == RECIPE_ENCODE && !r->encoding->encode && !r->encoding->groups)
         return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': %s is read, never written", first_leaf(r), r->encoding->name);
     if (r->kind == RECIPE_ENCODE && r->cols % r->encoding->block != 0)
         return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': rows of %lld elements do not fit %s, in blocks of %d",
@@ -160,13 +170,22 @@ static enum status decode_unpermuted(const struct recipe *r, const struct weight
     return s;
 }
 
+/* One row as ENCODE stores it. */
+static enum status encode_row(const struct recipe *r, const float *y, int64_t at, void *row, struct error *e) {
+    if (!r->encoding->groups) return r->encoding->encode(y, row, r->cols), STATUS_OK;
+    struct quantizer rule = r->rule;
+    if (r->steps) rule.steps = *r->steps;
+    enum status s = grouped_encode(r->encoding->groups, &rule, y, at, row, r->cols, e);
+    return s == STATUS_OK ? s : (error_prefix(e, "tensor '%s'", first_leaf(r)), s);
+}
+
 static enum status decode_encoded(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y,
                                   struct error *e) {
     enum status s = recipe_decode(r->parts[0], w, first, n, y, e);
     void *row = mem_alloc(encoding_row_bytes(r->encoding, r->cols));
     for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
-        r->encoding->encode(y + i * r->cols, row, r->cols);
-        r->encoding->decode(row, y + i * r->cols, r->cols);
+        s = encode_row(r, y + i * r->cols, first + i, row, e);
+        if (s == STATUS_OK) r->encoding->decode(row, y + i * r->cols, r->cols);
     }
     mem_free(row);
     return s;
@@ -198,6 +217,75 @@ enum status recipe_decode(const struct recipe *r, const struct weight_source *so
     return error_set(e, STATUS_INTERNAL, "recipe of kind %d", (int)r->kind);
 }
 
+enum status recipe_store(const struct recipe *r, const struct weight_source *source, const struct encoding *as, int64_t first, int64_t n,
+                         void *to, size_t stride, float *scratch, struct error *e) {
+    int is_own = r->kind == RECIPE_ENCODE && r->encoding == as;
+    enum status s = recipe_decode(is_own ? r->parts[0] : r, source, first, n, scratch, e);
+    for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
+        void *row = (char *)to + (size_t)i * stride;
+        if (is_own) s = encode_row(r, scratch + i * r->cols, first + i, row, e);
+        else as->encode(scratch + i * r->cols, row, r->cols);
+    }
+    return s;
+}
+
+/* ---- facts of whole matrices ---- */
+
+struct settling {
+    const struct recipe *recipe;
+    const struct weight_source *source;
+    int n;                            /* hands */
+    struct hqq_errors *errors;        /* of each */
+    struct error *failures;
+};
+
+/* This member's rows: the errors of every step, added up. */
+static void settle_member(void *arg, int member) {
+    enum { BATCH_FLOATS = 1 << 16 };
+    struct settling *k = arg;
+    const struct recipe *r = k->recipe;
+    int64_t first = r->rows * member / k->n, last = r->rows * (member + 1) / k->n, batch = BATCH_FLOATS / (r->cols > 0 ? r->cols : 1) + 1;
+    float *rows = mem_alloc((size_t)(batch * r->cols) * sizeof *rows);
+    struct error *e = &k->failures[member];
+    for (int64_t at = first; at < last && e->status == STATUS_OK; at += batch) {
+        struct quantize_groups groups;
+        int64_t n = last - at < batch ? last - at : batch;
+        enum status s = recipe_decode(r->parts[0], k->source, at, n, rows, e);
+        if (s == STATUS_OK) s = quantize_groups_of(&r->rule, n, r->cols, 1, &groups, e);
+        groups.first = at * r->cols;
+        if (s == STATUS_OK) hqq_errors(&r->rule, &groups, rows, &k->errors[member], e);
+    }
+    mem_free(rows);
+}
+
+static void run_alone(void *self, void (*work)(void *arg, int member), void *arg) {
+    (void)self;
+    work(arg, 0);
+}
+
+static enum status settle(const struct recipe *r, const struct weight_source *source, const struct hands *hands, struct error *e) {
+    static const struct hands alone = {run_alone, NULL, 1};
+    const struct hands *h = hands ? hands : &alone;
+    struct settling k = {r, source, h->n, mem_alloc((size_t)h->n * sizeof *k.errors), mem_alloc((size_t)h->n * sizeof *k.failures)};
+    enum status s = STATUS_OK;
+    h->run(h->self, settle_member, &k);
+    for (int i = 0; i < h->n && s == STATUS_OK; i++) {
+        if (k.failures[i].status != STATUS_OK) s = error_set(e, k.failures[i].status, "tensor '%s': %s", first_leaf(r), k.failures[i].text);
+        if (i > 0) hqq_errors_add(&k.errors[0], &k.errors[i]);
+    }
+    if (s == STATUS_OK) *r->steps = hqq_steps(&k.errors[0], r->rows * r->cols);
+    mem_free(k.errors);
+    mem_free(k.failures);
+    return s;
+}
+
+enum status recipe_settle(const struct recipe *r, const struct weight_source *source, const struct hands *hands, struct error *e) {
+    enum status s = STATUS_OK;
+    for (int i = 0; i < r->n_parts && s == STATUS_OK; i++) s = recipe_settle(r->parts[i], source, hands, e);
+    if (s == STATUS_OK && r->steps && *r->steps == 0 && r->rows * r->cols > 0) s = settle(r, source, hands, e);
+    return s;
+}
+
 /* ---- segments ---- */
 
 struct segment_list {
@@ -219,7 +307,7 @@ static enum status add_segments(struct segment_list *l, const struct recipe *r, 
         return error_set(e, STATUS_INTERNAL, "a weight is stacked from more than %d parts, '%s' is one too many",
                          RECIPE_MAX_SEGMENTS, first_leaf(r));
     struct recipe_segment *segment = &l->items[l->n++];
-    *segment = (struct recipe_segment){.first = first, .rows = r->rows, .cols = r->cols,
+    *segment = (struct recipe_segment){.recipe = r, .first = first, .rows = r->rows, .cols = r->cols,
                                        .encoding = r->kind == RECIPE_ENCODE ? r->encoding : NULL};
     struct leaf leaf;
     if (r->kind == RECIPE_LEAF) s = l->source->find(l->source->self, r->leaf, &leaf, e);

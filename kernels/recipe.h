@@ -11,6 +11,7 @@
 #include "kernels/base/memory.h"
 #include "kernels/base/status.h"
 #include "kernels/encoding.h"
+#include "kernels/quantize.h"
 
 /* What a source says of one leaf; bytes are borrowed and stay valid while the source is open. */
 struct leaf {
@@ -40,6 +41,8 @@ struct recipe {
     int heads;                        /* UNPERMUTE: rows of each head from interleaved pairs back to halves:
                                          out[h*K + s*K/2 + j] = in[h*K + 2j + s], K = rows / heads */
     const struct encoding *encoding;  /* ENCODE: stored so; elsewhere inherited from the program's type */
+    struct quantizer rule;            /* ENCODE into groups: how */
+    int *steps;                       /* of that rule where it is HQQ; 0 until recipe_settle has found them */
     const struct recipe *parts[RECIPE_MAX_PARTS]; /* CONCAT: stacked by rows; others: parts[0] */
     int n_parts;
     int group;                        /* weight group for residency; -1: always resident */
@@ -48,6 +51,8 @@ struct recipe {
 const struct recipe *recipe_leaf(struct arena *a, const char *leaf, int64_t rows, int64_t cols);
 const struct recipe *recipe_unpermute(struct arena *a, const struct recipe *part, int heads);
 const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, const struct encoding *encoding);
+/* In groups, by a rule. */
+const struct recipe *recipe_quantize(struct arena *a, const struct recipe *part, const struct encoding *encoding, const struct quantizer *rule);
 const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *parts, int n_parts);
 const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part, int group);
 
@@ -59,6 +64,21 @@ double recipe_stored_bytes(const struct recipe *r, enum dtype t);
 /* Leaves exist in `source` with the rows and cols that the recipe says; both shapes are named otherwise. */
 enum status recipe_check(const struct recipe *r, const struct weight_source *source, struct error *e);
 
+/* Many hands for work on a whole matrix: runs work(arg, member) for all members at once. */
+struct hands {
+    void (*run)(void *self, void (*work)(void *arg, int member), void *arg);
+    void *self;
+    int n;
+};
+/* Finds what a recipe must know of whole matrices before any of its rows can be had (HQQ's steps); to be called before any
+ * of the two below, and by one thread. Work: twenty passes over the numbers of such parts, none over others. */
+enum status recipe_settle(const struct recipe *r, const struct weight_source *source, const struct hands *hands, struct error *e);
+
+/* Rows first..first+n of the recipe as they are stored: in `as`, which is the recipe's own encoding where it has one, `stride`
+ * bytes apart. `scratch`: n · cols floats. INPUT names the tensor, row and column of what cannot be encoded. */
+enum status recipe_store(const struct recipe *r, const struct weight_source *source, const struct encoding *as, int64_t first, int64_t n,
+                         void *to, size_t stride, float *scratch, struct error *e);
+
 /* y (n, cols) = rows first..first+n of the recipe as f32, after every step (an ENCODE step rounds). */
 enum status recipe_decode(const struct recipe *r, const struct weight_source *source, int64_t first, int64_t n,
                           float *y, struct error *e);
@@ -66,6 +86,7 @@ enum status recipe_decode(const struct recipe *r, const struct weight_source *so
 /* A run of rows stored in one way. `direct` points at the rows where they already lie in memory in
  * `encoding` and in order (no copy needed), else NULL. */
 struct recipe_segment {
+    const struct recipe *recipe;      /* of these rows alone */
     int64_t first, rows, cols;
     const struct encoding *encoding;  /* ENCODE's, else NULL: the program's type */
     const struct encoding *stored;    /* of `direct` */

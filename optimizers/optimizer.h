@@ -22,7 +22,7 @@ enum phase {
 /* How far results may move; ordered, a composite has the worst class of its parts. Same order as the store's. */
 enum fidelity { FIDELITY_IS_EXACT, FIDELITY_IS_SAME_CHOICES, FIDELITY_IS_REORDERED, FIDELITY_IS_LOSSY };
 
-/* A named setting: "a|b|c" one of them, "a+b" any subset of them joined by '+' (or "all"), "int". */
+/* A named setting: "a|b|c" one of them, "a+b" any subset of them joined by '+' (or "all"), "int", "text". */
 struct setting_spec {
     const char *name, *values, *fallback, *help;
 };
@@ -70,6 +70,8 @@ struct optimizer {
     unsigned phases;                   /* bit (1 << phase) */
     int rank;                          /* order within a phase, lower first */
     enum fidelity fidelity;
+    /* LOSSY: relative rms error of logits that it may add at most, for these settings. NULL in other classes. */
+    double (*bound)(const struct settings *s);
     const struct setting_spec *settings;   /* ends with a NULL name; NULL: none */
     const char *const *excludes;           /* names that cannot be on with it; ends with NULL; NULL: none */
     enum status (*apply)(struct pipeline *p, enum phase phase, const struct settings *s,
@@ -77,7 +79,7 @@ struct optimizer {
     void (*receipt)(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out);
 };
 
-#define OPTIMIZER_LIST(X) X(attention) X(fusion) X(graph)
+#define OPTIMIZER_LIST(X) X(attention) X(fusion) X(graph) X(quantize)
 #define X(name) extern const struct optimizer optimizer_##name;
 OPTIMIZER_LIST(X)
 #undef X
@@ -100,6 +102,8 @@ enum status optimizers_check(const struct optimizer_use *uses, int n, struct err
 enum status optimizers_apply(struct pipeline *p, const struct optimizer_use *uses, int n,
                              const struct rewrite_context *context, struct rewrite *rewrites, struct error *e);
 enum fidelity optimizers_fidelity(const struct optimizer_use *uses, int n);
+/* The sum of their bounds; 0 where none is lossy. */
+double optimizers_bound(const struct optimizer_use *uses, int n);
 
 /* The setting's value by name, of a use or inside an optimizer. */
 const char *setting_get(const struct optimizer *o, const struct settings *s, const char *name);

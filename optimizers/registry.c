@@ -93,6 +93,7 @@ static int is_int(const char *text) {
 
 static int is_allowed(const struct setting_spec *s, const char *value) {
     if (strcmp(s->values, "int") == 0) return is_int(value);
+    if (strcmp(s->values, "text") == 0) return *value != 0;
     if (strchr(s->values, '|') || !strchr(s->values, '+')) return list_has(s->values, '|', value, strlen(value));
     if (strcmp(value, "all") == 0) return 1;
     for (const char *at = value; at; at = strchr(at, '+') ? strchr(at, '+') + 1 : NULL)
@@ -188,6 +189,13 @@ enum status optimizers_apply(struct pipeline *p, const struct optimizer_use *use
             if (s != STATUS_OK) return error_prefix(e, "optimizer %s", u->optimizer->name), s;
         }
     return STATUS_OK;
+}
+
+double optimizers_bound(const struct optimizer_use *uses, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        if (uses[i].optimizer->bound) sum += uses[i].optimizer->bound(&uses[i].settings);
+    return sum;
 }
 
 enum fidelity optimizers_fidelity(const struct optimizer_use *uses, int n) {

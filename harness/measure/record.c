@@ -125,10 +125,13 @@ enum status record_fidelity(struct store *s, const struct id *run, const json_t 
     struct fidelity_record r = {.class = (enum fidelity_class)whole(check, "class"), .error = real(check, "error"), .plain_error = real(check, "plain_error"),
         .bound = real(check, "bound"), .is_ok = json_is_true(json_object_get(check, "ok")), .detail = text(check, "detail")};
     enum status st = store_fidelity(s, run, &r, e);
-    const json_t *quality = json_object_get(check, "quality");
-    if (st != STATUS_OK || !quality) return st;
-    struct quality_record q = {.name = "nll", .unit = "nats/token", .value = real(quality, "value"), .n = whole(quality, "n")};
-    return store_quality(s, run, &q, e);
+    size_t i;
+    const json_t *item;
+    json_array_foreach(json_object_get(check, "quality"), i, item) {
+        struct quality_record q = {.name = text(item, "name"), .unit = text(item, "unit"), .value = real(item, "value"), .n = whole(item, "n")};
+        if (st == STATUS_OK) st = store_quality(s, run, &q, e);
+    }
+    return st;
 }
 
 double record_value(const json_t *reply, const char *metric) {

@@ -139,7 +139,7 @@ static void cpu_close(struct device *device) {
 /* ---- what is possible ---- */
 
 static const struct encoding *unwritable(const struct recipe *r) {
-    if (r->kind == RECIPE_ENCODE && !r->encoding->encode) return r->encoding;
+    if (r->kind == RECIPE_ENCODE && !r->encoding->encode && !r->encoding->groups) return r->encoding;
     for (int i = 0; i < r->n_parts; i++) {
         const struct encoding *e = unwritable(r->parts[i]);
         if (e) return e;

@@ -20,6 +20,7 @@ enum {
     WIDE_COLUMNS = 512,      /* and where neither does: fewer calls */
     TILE_ELEMENTS = BLOCK_ROWS * CONVERTED_COLUMNS,
     SHARED_ROWS = 1024,      /* rows of x converted at a time */
+    LEAST_GROUP = 32,
     DECODED_ROWS = 8,        /* rows of w decoded at a time for few rows of x */
     MAX_SETS = 32            /* shapes of launch whose primitives are kept */
 };
@@ -69,16 +70,22 @@ struct few {
     int64_t rows, k, stride;
     float *wide, *decoded, *y, *up;
     uint16_t *narrow;        /* x in bf16; NULL where its type or the processor has no such products */
+    float *sums;             /* of x by groups of `group` elements, (rows, k / group) */
+    int group;
 };
 
 static size_t few_bytes(int64_t k, int64_t max_rows) {
     size_t rows = (size_t)least(max_rows, FEW_LIMIT), stride = (size_t)few_stride(k);
-    return rows * stride * (sizeof(float) + sizeof(uint16_t)) + DECODED_ROWS * stride * sizeof(float) + 2 * rows * FEW_COLUMNS * sizeof(float) + 256;
+    return rows * stride * (sizeof(float) + sizeof(uint16_t)) + DECODED_ROWS * stride * sizeof(float) + 2 * rows * FEW_COLUMNS * sizeof(float) +
+           rows * stride / LEAST_GROUP * sizeof(float) + 256;
 }
+
+/* Read as they lie where there is a bf16 unit. */
+static int has_codes_kernel(const struct encoding *e) { return e->groups && e->groups->bits == 4; }
 
 static int wants_wide(const struct cpu_weight *w) {
     for (int i = 0; i < w->n_segments; i++)
-        if (w->segments[i].encoding != &encoding_bf16) return 1;
+        if (w->segments[i].encoding != &encoding_bf16 && !has_codes_kernel(w->segments[i].encoding)) return 1;
     return 0;
 }
 
@@ -92,7 +99,8 @@ static struct few few_begin(const struct cpu_call *c) {
     f.y = f.decoded + DECODED_ROWS * f.stride;
     f.up = f.y + f.rows * FEW_COLUMNS;
     int has_dot = x->dtype == DTYPE_BF16 && c->q->device->has_bf16_unit;
-    if (has_dot) f.narrow = (uint16_t *)(void *)(f.up + f.rows * FEW_COLUMNS);
+    f.sums = f.up + f.rows * FEW_COLUMNS;
+    if (has_dot) f.narrow = (uint16_t *)(void *)(f.sums + f.rows * (f.stride / LEAST_GROUP));
     for (int64_t r = 0; r < f.rows; r++) {
         const void *row = cpu_at(cpu_in(c, 0), x->dtype, r * f.k);
         if (has_dot) {
@@ -106,18 +114,33 @@ static struct few few_begin(const struct cpu_call *c) {
     return f;
 }
 
-/* n rows of w, stored as `kind`, times all rows of x. */
-static void few_product(const struct few *f, enum few_kind kind, const void *w, size_t w_stride, int64_t n, float *y) {
+/* n rows of w, stored as `kind` (in groups of a kind with codes), times all rows of x. */
+static void few_product(const struct few *f, enum few_kind kind, const struct grouping *groups, const void *w, size_t w_stride, int64_t n, float *y) {
     int64_t step = f->rows > FEW_MAX_ROWS ? CACHED_COLUMNS : n;
-    struct few_product p = {.kind = kind, .k = f->k, .x_stride = f->stride, .y_stride = FEW_COLUMNS, .w_stride = w_stride};
+    int is_narrow = kind == FEW_BF16_DOT || kind == FEW_INT4_DOT;
+    struct few_product p = {.kind = kind, .k = f->k, .x_stride = f->stride, .y_stride = FEW_COLUMNS, .w_stride = w_stride, .groups = groups};
     for (int64_t j = 0; j < n; j += step)
         for (int64_t r = 0; r < f->rows; r += FEW_MAX_ROWS) {
             p.n = least(step, n - j);
             p.rows = (int)least(FEW_MAX_ROWS, f->rows - r);
             p.w = (const char *)w + (size_t)j * w_stride;
-            p.x = kind == FEW_BF16_DOT ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
+            p.x = is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
+            if (groups) p.x_sums = f->sums + r * (f->k / groups->group);
             p.y = y + r * FEW_COLUMNS + j;
             cpu_isa(f->c)->few(&p);
+        }
+}
+
+/* Zero points enter by the sums of x over groups. */
+static void sum_groups(struct few *f, int group) {
+    if (f->group == group) return;
+    f->group = group;
+    for (int64_t r = 0; r < f->rows; r++)
+        for (int64_t g = 0; g < f->k / group; g++) {
+            const uint16_t *x = f->narrow + r * f->stride + g * group;
+            float sum = 0;
+            for (int i = 0; i < group; i++) sum += bf16_to_f32(x[i]);
+            f->sums[r * (f->k / group) + g] = sum;
         }
 }
 
@@ -126,20 +149,26 @@ static void few_decoded(const struct few *f, const struct cpu_segment *s, const 
     for (int64_t j = 0; j < n; j += DECODED_ROWS) {
         int64_t m = least(DECODED_ROWS, n - j);
         for (int64_t i = 0; i < m; i++) s->encoding->decode(w + (size_t)(j + i) * s->stride, f->decoded + i * f->stride, f->k);
-        few_product(f, FEW_F32, f->decoded, (size_t)f->stride * sizeof(float), m, y + j);
+        few_product(f, FEW_F32, NULL, f->decoded, (size_t)f->stride * sizeof(float), m, y + j);
     }
 }
 
+static void few_codes(struct few *f, const struct cpu_segment *s, const char *w, int64_t n, float *y) {
+    sum_groups(f, s->encoding->groups->group);
+    few_product(f, FEW_INT4_DOT, s->encoding->groups, w, s->stride, n, y);
+}
+
 /* y (rows, FEW_COLUMNS) = x · w[first..first+n)ᵀ */
-static void few_rows(const struct few *f, int64_t first, int64_t n, float *y) {
+static void few_rows(struct few *f, int64_t first, int64_t n, float *y) {
     while (n > 0) {
         const struct cpu_segment *s = cpu_segment_of(f->c->o->weight, first);
         int64_t m = least(n, s->first + s->rows - first);
         const char *w = s->data + (size_t)(first - s->first) * s->stride;
-        if (s->encoding == &encoding_bf16) few_product(f, f->narrow ? FEW_BF16_DOT : FEW_BF16, w, s->stride, m, y);
-        else if (s->encoding == &encoding_f32) few_product(f, FEW_F32, w, s->stride, m, y);
-        else if (s->encoding == &encoding_f16) few_product(f, FEW_F16, w, s->stride, m, y);
-        else if (s->encoding == &encoding_int8_row) few_product(f, FEW_INT8, w, s->stride, m, y);
+        if (s->encoding == &encoding_bf16) few_product(f, f->narrow ? FEW_BF16_DOT : FEW_BF16, NULL, w, s->stride, m, y);
+        else if (s->encoding == &encoding_f32) few_product(f, FEW_F32, NULL, w, s->stride, m, y);
+        else if (s->encoding == &encoding_f16) few_product(f, FEW_F16, NULL, w, s->stride, m, y);
+        else if (s->encoding == &encoding_int8_row) few_product(f, FEW_INT8, NULL, w, s->stride, m, y);
+        else if (f->narrow && has_codes_kernel(s->encoding)) few_codes(f, s, w, m, y);
         else few_decoded(f, s, w, m, y);
         first += m;
         n -= m;

@@ -15,6 +15,7 @@ struct packing {
     const struct weight_source *source;
     struct cpu_weight *weight;
     const struct cpu_segment *segment;
+    const struct recipe *part;     /* of the segment's rows */
     struct error errors[TEAM_MAX_MEMBERS];
 };
 
@@ -28,19 +29,19 @@ static void pack_member(void *arg, int member) {
     float *rows = mem_alloc((size_t)(batch * cols) * sizeof *rows);
     for (int64_t r = first; r < last; r += batch) {
         int64_t n = last - r < batch ? last - r : batch;
-        if (recipe_decode(k->recipe, k->source, s->first + r, n, rows, &k->errors[member]) != STATUS_OK) break;
-        for (int64_t i = 0; i < n; i++) s->encoding->encode(rows + i * cols, (char *)s->owned + (size_t)(r + i) * s->stride, cols);
+        if (recipe_store(k->part, k->source, s->encoding, r, n, (char *)s->owned + (size_t)r * s->stride, s->stride, rows, &k->errors[member]) != STATUS_OK) break;
     }
     mem_free(rows);
 }
 
-static enum status pack_segment(struct packing *k, struct cpu_segment *s, struct error *e) {
+static enum status pack_segment(struct packing *k, const struct recipe *part, struct cpu_segment *s, struct error *e) {
     s->owned_bytes = s->stride * (size_t)s->rows;
     s->owned = mem_try(s->owned_bytes);
     if (!s->owned) return error_set(e, STATUS_NO_MEMORY, "no memory for a weight of %zu bytes (%lld x %lld as %s)", s->owned_bytes,
                                     (long long)s->rows, (long long)k->weight->cols, s->encoding->name);
     s->data = s->owned;
     k->segment = s;
+    k->part = part;
     team_run(k->d->team, pack_member, k);
     for (int i = 0; i < k->d->size; i++)
         if (k->errors[i].status != STATUS_OK) return error_set(e, k->errors[i].status, "%s", k->errors[i].text);
@@ -63,8 +64,8 @@ static enum status fill_segments(struct packing *k, struct error *e) {
         *s = (struct cpu_segment){.first = parts[i].first, .rows = parts[i].rows, .encoding = parts[i].encoding ? parts[i].encoding : dense};
         s->stride = encoding_row_bytes(s->encoding, w->cols);
         s->data = is_usable(&parts[i], s->encoding) ? parts[i].direct : NULL;
-        if (!s->data && !s->encoding->encode) return error_set(e, STATUS_UNSUPPORTED, "weights cannot be written as %s", s->encoding->name);
-        enum status status = s->data ? STATUS_OK : pack_segment(k, s, e);
+        if (!s->data && !s->encoding->encode && !s->encoding->groups) return error_set(e, STATUS_UNSUPPORTED, "weights cannot be written as %s", s->encoding->name);
+        enum status status = s->data ? STATUS_OK : pack_segment(k, parts[i].recipe, s, e);
         if (status != STATUS_OK) return status;
         device_loaded(&k->d->head, (double)s->stride * (double)s->rows);
     }
@@ -80,7 +81,7 @@ static enum status fill_vector(struct packing *k, struct error *e) {
     struct cpu_segment *s = &w->segments[w->n_segments++];
     *s = (struct cpu_segment){.rows = w->rows, .encoding = &encoding_f32, .stride = (size_t)w->cols * sizeof(float)};
     if (n == 1 && !parts[0].encoding && is_usable(&parts[0], &encoding_f32)) s->data = parts[0].direct;
-    else return pack_segment(k, s, e);
+    else return pack_segment(k, k->recipe, s, e);
     return STATUS_OK;
 }
 
@@ -93,6 +94,8 @@ static const char *first_leaf(const struct recipe *r) {
     while (r->kind != RECIPE_LEAF) r = r->parts[0];
     return r->leaf;
 }
+
+static void run_team(void *team, void (*work)(void *arg, int member), void *arg) { team_run(team, work, arg); }
 
 enum status cpu_weight_get(struct cpu_device *d, const struct recipe *r, enum dtype t, int is_vector, const struct weight_source *source,
                            struct cpu_weight **out, struct error *e) {
@@ -107,7 +110,8 @@ enum status cpu_weight_get(struct cpu_device *d, const struct recipe *r, enum dt
     struct cpu_weight *w = mem_alloc(sizeof *w);
     *w = (struct cpu_weight){.hash = hash, .dtype = t, .is_vector = is_vector, .rows = r->rows, .cols = r->cols, .users = 1};
     struct packing k = {.d = d, .recipe = r, .source = source, .weight = w};
-    enum status s = is_vector ? fill_vector(&k, e) : fill_segments(&k, e);
+    enum status s = recipe_settle(r, source, &(struct hands){run_team, d->team, d->size}, e);
+    if (s == STATUS_OK) s = is_vector ? fill_vector(&k, e) : fill_segments(&k, e);
     if (s != STATUS_OK) {
         weight_free(w);
         return error_prefix(e, "weight '%s'", first_leaf(r));

@@ -145,6 +145,8 @@ static enum status reference_prepare(struct device *device, const struct program
     q->block_bytes = plan_wide(p, offsets);
     q->device->use.activation_bytes += q->block_bytes;
     enum status s = make_tensors(q, offsets, e);
+    for (size_t i = 0; i < p->n_tensors && s == STATUS_OK; i++)
+        if (p->tensors[i].recipe) s = recipe_settle(p->tensors[i].recipe, w, NULL, e);
     mem_free(offsets);
     if (s != STATUS_OK) reference_release((struct prepared *)(void *)q);
     else *out = (struct prepared *)(void *)q;

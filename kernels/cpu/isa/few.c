@@ -1,6 +1,7 @@
 /* few.c: one to eight rows times a matrix, as fast as the matrix can be read. Each weight is loaded once and
  * meets all rows; several rows of the matrix run side by side, which is what the hardware's prefetchers like. */
 #include "kernels/cpu/isa/internal.h"
+#include "kernels/encoding.h"
 
 #if defined(__AVX512BF16__)
 enum { DOT_STEP = 2 * LANES };
@@ -99,10 +100,98 @@ INLINE void block_dot(int tall, int rows, const struct few_product *p, int64_t j
 }
 #endif
 
+#if defined(__AVX512BF16__)
+/* ---- four bits in groups: codes become bf16, exactly, by a look-up in a register ---- */
+
+enum { INT4_RUN = 128, INT4_SPAN = 4096, INT4_TALL = 8 }; /* elements: of a full run of codes, whose scales are unpacked at a time */
+
+/* Index 16 to 31 as 0 to 15: what stands above a code's four bits does not matter. */
+INLINE __m512i code_table(void) {
+    uint16_t t[32];
+    for (int i = 0; i < 32; i++) t[i] = f32_to_bf16((float)(i & 15));
+    return _mm512_loadu_si512(t);
+}
+
+/* Scales of groups from..from+n of a row as f32, and y += Σ −scale·zero·Σx over them. */
+INLINE void int4_scales(const struct few_product *p, const char *row, int64_t from, int64_t n, int rows, float *scales, float *y) {
+    const struct grouping *q = p->groups;
+    int64_t all = p->k / q->group;
+    const char *at_scales = row + p->k / 2, *at_zeros = at_scales + (size_t)all * dtype_bytes(q->scale);
+    for (int64_t g = 0; g < n; g += LANES) {
+        int64_t m = n - g < LANES ? n - g : LANES;
+        vf s = v_load_part(q->scale, at_scales, from + g, m), z;
+        if (q->zero == DTYPE_U8) z = (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << m) - 1), at_zeros + from + g)));
+        else z = v_load_part(q->zero, at_zeros, from + g, m);
+        _mm512_storeu_ps(scales + g, (__m512)s);
+        for (int r = 0; r < rows; r++) y[r] -= v_sum(s * z * v_load_part(DTYPE_F32, p->x_sums, r * all + from + g, m));
+    }
+}
+
+/* One run of 4·words elements: code j of word i is element j·words + i. */
+INLINE void int4_run(int tall, int rows, int64_t words, const char *const *w, const uint16_t *x, int64_t x_stride, int64_t group, float (*scales)[INT4_SPAN / 32 + LANES],
+                     int64_t first_group, __m512 (*sum)[FEW_MAX_ROWS]) {
+    const __m512i table = code_table();
+    __mmask32 mask = words == 32 ? ~(__mmask32)0 : (__mmask32)((1ull << words) - 1);
+    for (int a = 0; a < tall; a++) {
+        __m512i q = _mm512_maskz_loadu_epi16(mask, w[a]);
+        __m512bh v[4];
+        for (int j = 0; j < 4; j++) v[j] = (__m512bh)_mm512_maskz_permutexvar_epi16(mask, _mm512_srli_epi16(q, 4 * j), table);
+        for (int r = 0; r < rows; r++) {
+            __m512 part = _mm512_setzero_ps();
+            for (int j = 0; j < 4; j++) {
+                part = _mm512_dpbf16_ps(part, v[j], (__m512bh)_mm512_maskz_loadu_epi16(mask, x + r * x_stride + j * words));
+                int64_t end = (j + 1) * words;
+                if (end % group != 0 && j < 3) continue;
+                sum[a][r] = _mm512_fmadd_ps(part, _mm512_set1_ps(scales[a][first_group + (end - 1) / group]), sum[a][r]);
+                part = _mm512_setzero_ps();
+            }
+        }
+    }
+}
+
+/* As block_dot, over codes. A row is runs of 128 elements, then one of 64 and one of 32 as far as they are left. */
+INLINE void block_int4(int tall, int rows, int64_t group, const struct few_product *p, int64_t j) {
+    const char *row[INT4_TALL], *w[INT4_TALL];
+    __m512 sum[INT4_TALL][FEW_MAX_ROWS];
+    float scales[INT4_TALL][INT4_SPAN / 32 + LANES], y[INT4_TALL][FEW_MAX_ROWS] = {{0}};
+    for (int a = 0; a < tall; a++) {
+        row[a] = (const char *)p->w + (size_t)(j + a) * p->w_stride;
+        for (int r = 0; r < rows; r++) sum[a][r] = _mm512_setzero_ps();
+    }
+    for (int64_t span = 0; span < p->k; span += INT4_SPAN) {
+        int64_t last = p->k - span < INT4_SPAN ? p->k : span + INT4_SPAN, i = span;
+        for (int a = 0; a < tall; a++) int4_scales(p, row[a], span / group, (last - span) / group, rows, scales[a], y[a]);
+        for (; i + INT4_RUN <= last; i += INT4_RUN) {
+#pragma GCC unroll 8
+            for (int a = 0; a < tall; a++) w[a] = row[a] + i / 2;
+            int4_run(tall, rows, 32, w, (const uint16_t *)p->x + i, p->x_stride, group, scales, (i - span) / group, sum);
+        }
+        for (int64_t run = INT4_RUN / 2; run >= 32; run /= 2) {
+            if (last - i < run) continue;
+            for (int a = 0; a < tall; a++) w[a] = row[a] + i / 2;
+            int4_run(tall, rows, run / 4, w, (const uint16_t *)p->x + i, p->x_stride, group, scales, (i - span) / group, sum);
+            i += run;
+        }
+    }
+    for (int a = 0; a < tall; a++)
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a] = y[a][r] + _mm512_reduce_add_ps(sum[a][r]);
+}
+
+INLINE void int4_by_group(int tall, int rows, const struct few_product *p, int64_t j) {
+    if (p->groups->group == 32) block_int4(tall, rows, 32, p, j);
+    else if (p->groups->group == 64) block_int4(tall, rows, 64, p, j);
+    else block_int4(tall, rows, 128, p, j);
+}
+#endif
+
 INLINE void one_block(enum few_kind kind, int tall, int rows, const struct few_product *p, int64_t j) {
 #if defined(__AVX512BF16__)
     if (kind == FEW_BF16_DOT) {
         block_dot(tall, rows, p, j);
+        return;
+    }
+    if (kind == FEW_INT4_DOT) {
+        int4_by_group(tall, rows, p, j);
         return;
     }
 #endif
@@ -144,6 +233,11 @@ void ISA_NAME(isa_few)(const struct few_product *p) {
     case FEW_BF16_DOT:
 #if defined(__AVX512BF16__)
         by_rows(FEW_BF16_DOT, p);
+#endif
+        break;
+    case FEW_INT4_DOT:
+#if defined(__AVX512BF16__)
+        by_rows(FEW_INT4_DOT, p);
 #endif
         break;
     }

@@ -1,0 +1,22 @@
+/* weights.h: rewriting the weights of linear operations, leaf by leaf (private to optimizers/). */
+#ifndef ASSAY_OPTIMIZERS_WEIGHTS_H
+#define ASSAY_OPTIMIZERS_WEIGHTS_H
+
+#include "optimizers/optimizer.h"
+
+/* Gives a leaf (or what restores a leaf's order of rows) its new form: `part` itself to leave it alone, NULL with the error. */
+typedef const struct recipe *weight_edit(void *self, struct arena *a, const struct recipe *part, struct error *e);
+
+/* Which weights are left alone: a list joined by '+' of head, first, last (layers) and patterns of leaves' names (* and ?).
+ * "none": none are. */
+int weight_is_skipped(const char *skip, const struct program *p, const struct op *op, const struct recipe *leaf);
+
+/* Edits the weights of all linear operations of the pipeline but those that `skip` names; counts them in `out`. A weight whose
+ * new form the device refuses stays, and is counted as refused. */
+enum status weights_edit(struct pipeline *p, const char *skip, weight_edit *edit, void *self, const struct rewrite_context *context, struct rewrite *out,
+                         struct error *e);
+
+/* The receipt: executions of linear operations whose weight is_mine, and what their weights take against the program's type. */
+void receipt_from_weights(const char *what, const struct rewrite *r, const struct executed *x, int (*is_mine)(const struct recipe *r), struct receipt *out);
+
+#endif
