@@ -1,4 +1,5 @@
 #include "harness/commands/command.h"
+#include "harness/verify/quantize.h"
 #include "harness/verify/traces.h"
 #include "harness/verify/verify.h"
 
@@ -20,6 +21,11 @@ static enum status run_traces(struct options *o, const char *folder, int *n_fail
     return verify_traces(&q, stdout, n_failed, e);
 }
 
+static enum status run_quantize(struct options *o, const char *folder, int *n_failed, struct error *e) {
+    const struct verify_quantize_request q = {.folder = folder, .dump = o->value[OPT_DUMP], .as_json = wants_json(o)};
+    return verify_quantize(&q, stdout, n_failed, e);
+}
+
 /* What can be verified: prints its table and counts what failed. */
 static const struct verifiable {
     const char *name, *passed;
@@ -27,6 +33,7 @@ static const struct verifiable {
 } verifiables[] = {
     {"llm", "all within tolerance", run_llm},
     {"traces", "all equal to the nanosecond", run_traces},
+    {"quantize", "all equal or within tolerance", run_quantize},
 };
 enum { N_VERIFIABLES = sizeof verifiables / sizeof *verifiables };
 
@@ -45,15 +52,15 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     const char *name, *folder;
     const struct verifiable *v = NULL;
     int n_failed = 0;
-    enum status s = command_argument(o, 0, "what to verify: assay verify llm DIR, or assay verify traces DIR", NULL, &name, e);
+    enum status s = command_argument(o, 0, "what to verify: assay verify llm DIR, traces DIR or quantize DIR", NULL, &name, e);
     if (s == STATUS_OK) s = find_verifiable(name, &v, e);
     if (s == STATUS_OK)
-        s = command_argument(o, 1, "which folder holds the reference: assay verify llm DIR, or assay verify traces DIR", NULL, &folder, e);
+        s = command_argument(o, 1, "which folder holds the reference: assay verify llm DIR, traces DIR or quantize DIR", NULL, &folder, e);
     if (s == STATUS_OK) s = v->run(o, folder, &n_failed, e);
     if (s == STATUS_OK && !wants_json(o)) printf("\n%s\n", n_failed ? "FAILED" : v->passed);
     *exit_code = n_failed ? EXIT_CHECK_FAILED : EXIT_DONE;
     return s;
 }
 
-const struct command command_verify = {"verify", "WHAT DIR", "compare with an independent reference: llm tensor by tensor, traces to the nanosecond",
+const struct command command_verify = {"verify", "WHAT DIR", "compare with an independent reference: llm and quantize tensor by tensor, traces to the nanosecond",
                                        FOR_VERIFY | FOR_OUTPUT, run};

@@ -8,22 +8,6 @@
 #include "harness/verify/verify.h"
 #include "workloads/llm/weights.h"
 
-struct computed *computed_add(struct computed_list *l, enum dtype t, const char *name, int n_dims, const int64_t *dims) {
-    LIST_GROW(l->items, l->count, l->capacity);
-    struct computed *c = &l->items[l->count++];
-    *c = (struct computed){.name = arena_copy_string(&l->arena, name), .dtype = t, .n_dims = n_dims};
-    size_t n = 1;
-    for (int i = 0; i < n_dims; i++) n *= (size_t)(c->dims[i] = dims[i]);
-    c->data = arena_alloc(&l->arena, n * dtype_bytes(t));
-    return c;
-}
-
-const struct computed *computed_find(const struct computed_list *l, const char *name) {
-    for (size_t i = 0; i < l->count; i++)
-        if (strcmp(l->items[i].name, name) == 0) return &l->items[i];
-    return NULL;
-}
-
 struct compute {
     const struct reference *r;
     const struct spec *spec;

@@ -1,13 +1,11 @@
 #include "harness/verify/traces.h"
 
-#include <dirent.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "harness/attribution/join.h"
+#include "harness/verify/compare.h"
 #include "harness/verify/trace.h"
 #include "kernels/base/sort.h"
-#include "workloads/checkpoint/checkpoint.h"
 
 /* ---- a trace ---- */
 
@@ -303,7 +301,7 @@ struct verifying {
 };
 
 static void finish_table(struct verifying *v, const struct table *t, const char *folder) {
-    const char *slash = strrchr(folder, '/'), *name = slash && slash[1] ? slash + 1 : folder;
+    const char *name = reference_name(folder);
     for (size_t i = 0; i < t->count; i++) v->n_failed += !t->rows[i].is_equal;
     if (v->q->as_json) json_array_append_new(v->traces, table_json(t, name));
     else print_table(t, name, v->out);
@@ -311,7 +309,8 @@ static void finish_table(struct verifying *v, const struct table *t, const char 
 
 /* ---- folders ---- */
 
-static enum status verify_folder(struct verifying *v, const char *folder, struct error *e) {
+static enum status verify_folder(void *context, const char *folder, struct error *e) {
+    struct verifying *v = context;
     struct table table = {0};
     struct traced traced = {0};
     struct checkpoint tensors = {0};
@@ -333,36 +332,9 @@ static enum status verify_folder(struct verifying *v, const char *folder, struct
     return s;
 }
 
-static int holds_case(const struct dirent *d) { return d->d_name[0] != '.'; }
-
-static enum status verify_folders(struct verifying *v, struct error *e) {
-    struct dirent **list;
-    enum status s = STATUS_OK;
-    int n = scandir(v->q->folder, &list, holds_case, alphasort), n_cases = 0;
-    for (int i = 0; i < n; i++) {
-        char *folder = mem_printf("%s/%s", v->q->folder, list[i]->d_name), *expected = mem_printf("%s/expected.json", folder);
-        int is_case = file_exists(expected);
-        if (is_case && s == STATUS_OK) s = verify_folder(v, folder, e);
-        n_cases += is_case;
-        mem_free(folder);
-        mem_free(expected);
-        free(list[i]);
-    }
-    if (n >= 0) free(list);
-    if (n_cases == 0)
-        return error_set(e, STATUS_INPUT,
-                         "'%s' holds no expected.json, nor folders that do; verify traces wants a folder of golden/traces or all of it",
-                         v->q->folder);
-    return s;
-}
-
 enum status verify_traces(const struct verify_traces_request *q, FILE *out, int *n_failed, struct error *e) {
     struct verifying v = {.q = q, .out = out, .traces = json_array()};
-    char *expected = mem_printf("%s/expected.json", q->folder);
-    enum status s = !directory_exists(q->folder)
-                        ? error_set(e, STATUS_INPUT, "'%s' is not a folder; verify traces wants one with a trace and expected.json", q->folder)
-                    : file_exists(expected) ? verify_folder(&v, q->folder, e)
-                                            : verify_folders(&v, e);
+    enum status s = reference_each(q->folder, "traces", verify_folder, &v, e);
     if (s == STATUS_OK && q->as_json) {
         json_t *root = json_pack("{s:s,s:i,s:b,s:i,s:O}", "format", "assay-verify", "version", 1, "ok", v.n_failed == 0, "failed", v.n_failed,
                                  "traces", v.traces);
@@ -371,7 +343,6 @@ enum status verify_traces(const struct verify_traces_request *q, FILE *out, int 
         json_decref(root);
     }
     json_decref(v.traces);
-    mem_free(expected);
     *n_failed = v.n_failed;
     return s;
 }

@@ -14,10 +14,6 @@ struct tolerance {
     int is_judged;
 };
 
-struct size {
-    double largest, rms;
-};
-
 static const json_t *own_error(const struct reference *r, const char *name) {
     const json_t *d = json_object_get(json_object_get(r->facts, "deviation"), "bfloat16");
     const char *dot = strncmp(name, "prompt", 6) == 0 ? strchr(name, '.') : NULL;
@@ -26,7 +22,7 @@ static const json_t *own_error(const struct reference *r, const char *name) {
     return json_object_get(json_object_get(d, key), "rms");
 }
 
-static struct tolerance tolerance_for(const struct reference *r, const struct spec *spec, const char *name, struct size ref) {
+static struct tolerance tolerance_for(const struct reference *r, const struct spec *spec, const char *name, struct compare_size ref) {
     int is_wide = spec->dtype == DTYPE_F32, is_nll = strstr(name, "per_token") != NULL;
     int is_exact_data = strncmp(name, "rope.", 5) == 0 || strncmp(name, "blk0.", 5) == 0 || strncmp(name, "token_embd.", 11) == 0;
     if (is_exact_data) return (struct tolerance){1e-6 + 1e-6 * ref.largest, 1e-6 + 1e-6 * ref.rms, 1};
@@ -39,81 +35,31 @@ static struct tolerance tolerance_for(const struct reference *r, const struct sp
 
 /* ---- rows ---- */
 
-struct row {
-    const char *name, *verdict, *detail;
-    char shape[64];
-    double largest, rms, tolerance_largest, tolerance_rms;
-    int is_failed;
-};
-
-struct table {
-    struct row *rows;
-    size_t count, capacity;
-    struct arena arena;
-};
-
-static struct row *row_add(struct table *t, const char *name) {
-    LIST_GROW(t->rows, t->count, t->capacity);
-    struct row *r = &t->rows[t->count++];
-    *r = (struct row){.name = arena_copy_string(&t->arena, name), .largest = NAN, .rms = NAN, .tolerance_largest = NAN, .tolerance_rms = NAN, .detail = ""};
-    return r;
-}
-
-static void shape_text(char *to, size_t bytes, int n_dims, const int64_t *dims) {
-    int at = snprintf(to, bytes, "[");
-    for (int i = 0; i < n_dims; i++) at += snprintf(to + at, bytes - (size_t)at, "%s%lld", i ? ", " : "", (long long)dims[i]);
-    snprintf(to + at, bytes - (size_t)at, "]");
-}
-
-static int same_shape(const struct checkpoint_tensor *a, const struct computed *b) {
-    if (a->n_dims != b->n_dims) return 0;
-    for (int i = 0; i < a->n_dims; i++)
-        if (a->dims[i] != b->dims[i]) return 0;
-    return 1;
-}
-
 static int64_t elements(const struct checkpoint_tensor *t) {
     int64_t n = 1;
     for (int i = 0; i < t->n_dims; i++) n *= t->dims[i];
     return n;
 }
 
-static void verdict(struct row *r, int is_judged, int is_ok) {
-    r->verdict = !is_judged ? "shown" : is_ok ? "ok" : "FAILED";
-    r->is_failed = is_judged && !is_ok;
-}
-
-static void compare_reals(struct row *row, const struct reference *r, const struct spec *spec, const float *want, const float *have, int64_t n) {
-    struct size ref = {0, 0};
-    double sum = 0;
-    row->largest = 0;
-    for (int64_t i = 0; i < n; i++) {
-        double d = fabs((double)have[i] - (double)want[i]);
-        if (!(d <= row->largest)) row->largest = d; /* NaN counts as largest */
-        sum += d * d;
-        ref.largest = fmax(ref.largest, fabs((double)want[i]));
-        ref.rms += (double)want[i] * (double)want[i];
-    }
-    row->rms = n ? sqrt(sum / (double)n) : 0;
-    ref.rms = n ? sqrt(ref.rms / (double)n) : 0;
-    struct tolerance t = tolerance_for(r, spec, row->name, ref);
+static void judge_reals(struct compare_row *row, const struct reference *r, const struct spec *spec, const float *want, const float *have, int64_t n) {
+    struct tolerance t = tolerance_for(r, spec, row->name, compare_reals(row, want, have, n));
     row->tolerance_largest = t.largest;
     row->tolerance_rms = t.rms;
-    verdict(row, t.is_judged, row->largest <= t.largest && row->rms <= t.rms);
+    compare_verdict(row, t.is_judged, row->largest <= t.largest && row->rms <= t.rms);
 }
 
-static void compare_ints(struct row *row, const struct spec *spec, struct arena *a, const int32_t *want, const int32_t *have, int64_t n) {
+static void compare_ints(struct compare_row *row, const struct spec *spec, struct arena *a, const int32_t *want, const int32_t *have, int64_t n) {
     int64_t same = 0;
     while (same < n && want[same] == have[same]) same++;
     row->largest = same == n ? 0 : 1;
     row->tolerance_largest = 0;
     row->detail = arena_printf(a, "%lld of %lld equal before the first difference", (long long)same, (long long)n);
-    verdict(row, spec->dtype == DTYPE_F32, same == n);
+    compare_verdict(row, spec->dtype == DTYPE_F32, same == n);
 }
 
 /* The mean likelihood has a tolerance of its own: errors of single tokens may cancel, a bias may not. */
-static void compare_mean(struct table *t, const struct spec *spec, const char *name, const float *want, const float *have, int64_t n) {
-    struct row *row = row_add(t, arena_printf(&t->arena, "%.*smean", (int)(strlen(name) - strlen("per_token")), name));
+static void compare_mean(struct compare_table *t, const struct spec *spec, const char *name, const float *want, const float *have, int64_t n) {
+    struct compare_row *row = compare_row_add(t, arena_printf(&t->arena, "%.*smean", (int)(strlen(name) - strlen("per_token")), name));
     double difference = 0, mean = 0;
     for (int64_t i = 0; i < n; i++) {
         difference += (double)have[i] - (double)want[i];
@@ -124,7 +70,7 @@ static void compare_mean(struct table *t, const struct spec *spec, const char *n
     row->rms = row->largest;
     row->tolerance_largest = row->tolerance_rms = spec->dtype == DTYPE_F32 ? 1e-5 : 0.02;
     row->detail = arena_printf(&t->arena, "mean %.6f nats a token", mean / (double)n);
-    verdict(row, 1, row->largest <= row->tolerance_largest);
+    compare_verdict(row, 1, row->largest <= row->tolerance_largest);
 }
 
 static int is_input(const char *name) {
@@ -132,12 +78,12 @@ static int is_input(const char *name) {
     return (n > 4 && strcmp(name + n - 4, ".ids") == 0) || strcmp(name, "batch.lengths") == 0;
 }
 
-static void compare_tensor(struct table *t, const struct reference *r, const struct spec *spec, const struct checkpoint_tensor *want,
+static void compare_tensor(struct compare_table *t, const struct reference *r, const struct spec *spec, const struct checkpoint_tensor *want,
                            const struct computed_list *l) {
     if (is_input(want->name) || strstr(want->name, "greedy_margin")) return;
     const struct computed *have = computed_find(l, want->name);
-    struct row *row = row_add(t, want->name);
-    shape_text(row->shape, sizeof row->shape, want->n_dims, want->dims);
+    struct compare_row *row = compare_row_add(t, want->name);
+    compare_shape(row, want->n_dims, want->dims);
     int is_damaged = strstr(want->name, ".int8.") || strstr(want->name, ".int4g64.") || strstr(want->name, ".prune");
     if (!have && is_damaged) {
         row->verdict = "skipped";
@@ -146,29 +92,25 @@ static void compare_tensor(struct table *t, const struct reference *r, const str
         row->verdict = "skipped";
         row->detail = "fused away by the optimizers given";
     } else if (!have) {
-        row->verdict = "FAILED";
-        row->detail = "not computed: no such tensor in the program";
-        row->is_failed = 1;
-    } else if (!same_shape(want, have) || want->dtype != have->dtype) {
-        char shape[64];
-        shape_text(shape, sizeof shape, have->n_dims, have->dims);
-        row->verdict = "FAILED";
-        row->detail = arena_printf(&t->arena, "ours is %s %s", dtype_name(have->dtype), shape);
-        row->is_failed = 1;
+        compare_failure(row, "not computed: no such tensor in the program");
+    } else if (!computed_has_shape(have, want) || want->dtype != have->dtype) {
+        struct compare_row ours;
+        compare_shape(&ours, have->n_dims, have->dims);
+        compare_failure(row, arena_printf(&t->arena, "ours is %s %s", dtype_name(have->dtype), ours.shape));
     } else if (want->dtype == DTYPE_I32) {
         compare_ints(row, spec, &t->arena, want->data, have->data, elements(want));
     } else {
-        compare_reals(row, r, spec, want->data, have->data, elements(want));
+        judge_reals(row, r, spec, want->data, have->data, elements(want));
         if (strstr(want->name, "per_token")) compare_mean(t, spec, want->name, want->data, have->data, elements(want));
     }
 }
 
-static void compare_cloze(struct table *t, const struct reference *r, const struct spec *spec, const struct computed_list *l) {
+static void compare_cloze(struct compare_table *t, const struct reference *r, const struct spec *spec, const struct computed_list *l) {
     const struct computed *have = computed_find(l, "cloze.scores");
     const json_t *items = json_object_get(r->facts, "cloze");
     if (!have) return;
-    struct row *row = row_add(t, "cloze.scores");
-    shape_text(row->shape, sizeof row->shape, have->n_dims, have->dims);
+    struct compare_row *row = compare_row_add(t, "cloze.scores");
+    compare_shape(row, have->n_dims, have->dims);
     const float *scores = have->data;
     double largest = 0, sum = 0;
     int right = 0;
@@ -189,75 +131,19 @@ static void compare_cloze(struct table *t, const struct reference *r, const stru
     row->tolerance_rms = 1e-4;
     int64_t want_right = json_integer_value(json_object_get(r->facts, "cloze_right"));
     row->detail = arena_printf(&t->arena, "%d of %lld right (reference %lld)", right, (long long)have->dims[0], (long long)want_right);
-    verdict(row, spec->dtype == DTYPE_F32, largest <= row->tolerance_largest && right == want_right);
+    compare_verdict(row, spec->dtype == DTYPE_F32, largest <= row->tolerance_largest && right == want_right);
 }
 
 /* ---- output ---- */
 
-static void print_number(FILE *out, double x, int width) {
-    if (isnan(x)) fprintf(out, " %*s", width, "-");
-    else if (isinf(x)) fprintf(out, " %*s", width, "any");
-    else fprintf(out, " %*.2e", width, x);
-}
-
-static void print_table(const struct table *t, FILE *out) {
-    fprintf(out, "%-34s %-14s %9s %9s %9s %9s  %-8s\n", "tensor", "shape", "max err", "rms err", "max tol", "rms tol", "verdict");
-    for (size_t i = 0; i < t->count; i++) {
-        const struct row *r = &t->rows[i];
-        fprintf(out, "%-34s %-14s", r->name, r->shape);
-        print_number(out, r->largest, 9);
-        print_number(out, r->rms, 9);
-        print_number(out, r->tolerance_largest, 9);
-        print_number(out, r->tolerance_rms, 9);
-        fprintf(out, "  %-8s %s\n", r->verdict, r->detail);
-    }
-}
-
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
-static void print_json(const struct table *t, int n_failed, FILE *out) {
-    json_t *rows = json_array();
-    for (size_t i = 0; i < t->count; i++) {
-        const struct row *r = &t->rows[i];
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:s}", "tensor", r->name, "shape", r->shape, "max_error", number(r->largest),
-            "rms_error", number(r->rms), "max_tolerance", number(r->tolerance_largest), "rms_tolerance", number(r->tolerance_rms), "verdict", r->verdict, "detail", r->detail));
-    }
-    json_t *root = json_pack("{s:s,s:i,s:b,s:i,s:o}", "format", "assay-verify", "version", 1, "ok", n_failed == 0, "failed", n_failed, "tensors", rows);
+static void print_json(const struct compare_table *t, int n_failed, FILE *out) {
+    json_t *root = json_pack("{s:s,s:i,s:b,s:i,s:o}", "format", "assay-verify", "version", 1, "ok", n_failed == 0, "failed", n_failed, "tensors", compare_json(t));
     json_dumpf(root, out, JSON_INDENT(1));
     fputc('\n', out);
     json_decref(root);
 }
 
-static enum status write_dump(const char *path, const struct computed_list *l, struct error *e) {
-    struct checkpoint_tensor *tensors = mem_alloc((l->count + 1) * sizeof *tensors);
-    for (size_t i = 0; i < l->count; i++) {
-        const struct computed *c = &l->items[i];
-        tensors[i] = (struct checkpoint_tensor){.name = c->name, .n_dims = c->n_dims, .dtype = c->dtype, .data = c->data, .bytes = dtype_bytes(c->dtype),
-            .encoding = c->dtype == DTYPE_F32 ? &encoding_f32 : NULL};
-        for (int k = 0; k < c->n_dims; k++) {
-            tensors[i].dims[k] = c->dims[k];
-            tensors[i].bytes *= (size_t)c->dims[k];
-        }
-    }
-    enum status s = safetensors_write(path, tensors, l->count, e);
-    mem_free(tensors);
-    return s;
-}
-
 /* ---- the folder ---- */
-
-static enum status open_reference(const char *folder, struct reference *r, struct error *e) {
-    struct arena a = {0};
-    json_error_t where;
-    *r = (struct reference){.folder = folder};
-    const char *facts = arena_printf(&a, "%s/expected.json", folder), *tensors = arena_printf(&a, "%s/expected.safetensors", folder);
-    enum status s = STATUS_OK;
-    if (!directory_exists(folder)) s = error_set(e, STATUS_INPUT, "'%s' is not a folder; verify wants one with expected.safetensors and expected.json", folder);
-    else if (!(r->facts = json_load_file(facts, 0, &where))) s = error_set(e, STATUS_INPUT, "%s: line %d: %s", facts, where.line, where.text);
-    if (s == STATUS_OK) s = safetensors_open(tensors, &r->tensors, e);
-    arena_free(&a);
-    return s;
-}
 
 /* --model, else the folder's own checkpoint, else the file that expected.json names. */
 static enum status find_model(const struct verify_request *q, const struct reference *r, struct arena *a, const char **model, struct error *e) {
@@ -274,10 +160,10 @@ enum status verify_llm(const struct verify_request *q, FILE *out, int *n_failed,
     struct reference r;
     struct llm_model m;
     struct computed_list l = {0};
-    struct table t = {0};
+    struct compare_table t = {0};
     struct spec spec = q->spec;
     *n_failed = 0;
-    enum status s = open_reference(q->folder, &r, e);
+    enum status s = reference_open(q->folder, &r, e);
     if (s == STATUS_OK) s = find_model(q, &r, &t.arena, &spec.model, e);
     struct llm_options o = {.model = spec.model};
     int is_open = 0;
@@ -285,16 +171,13 @@ enum status verify_llm(const struct verify_request *q, FILE *out, int *n_failed,
     if (s == STATUS_OK) s = verify_llm_compute(&r, &spec, &m, &l, e);
     for (size_t i = 0; i < r.tensors.n_tensors && s == STATUS_OK; i++) compare_tensor(&t, &r, &spec, &r.tensors.tensors[i], &l);
     if (s == STATUS_OK) compare_cloze(&t, &r, &spec, &l);
-    for (size_t i = 0; i < t.count; i++) *n_failed += t.rows[i].is_failed;
+    *n_failed = compare_failures(&t);
     if (s == STATUS_OK && q->as_json) print_json(&t, *n_failed, out);
-    else if (s == STATUS_OK) print_table(&t, out);
-    if (s == STATUS_OK && q->dump) s = write_dump(q->dump, &l, e);
+    else if (s == STATUS_OK) compare_print(&t, out);
+    if (s == STATUS_OK && q->dump) s = computed_write(&l, q->dump, e);
     if (is_open) llm_close(&m);
-    checkpoint_close(&r.tensors);
-    json_decref(r.facts);
-    mem_free(l.items);
-    arena_free(&l.arena);
-    mem_free(t.rows);
-    arena_free(&t.arena);
+    reference_close(&r);
+    computed_free(&l);
+    compare_free(&t);
     return s;
 }

@@ -4,26 +4,8 @@
 #ifndef ASSAY_HARNESS_VERIFY_VERIFY_H
 #define ASSAY_HARNESS_VERIFY_VERIFY_H
 
-#include <jansson.h>
-#include <stdio.h>
-
 #include "harness/measure/engine.h"
-
-/* What we computed, under the reference's names; arena-owned. */
-struct computed {
-    const char *name;
-    enum dtype dtype;            /* F32 or I32 */
-    int n_dims;
-    int64_t dims[4];
-    void *data;
-};
-struct computed_list {
-    struct computed *items;
-    size_t count, capacity;
-    struct arena arena;
-};
-struct computed *computed_add(struct computed_list *l, enum dtype t, const char *name, int n_dims, const int64_t *dims);
-const struct computed *computed_find(const struct computed_list *l, const char *name);
+#include "harness/verify/compare.h"
 
 struct verify_request {
     const char *folder;
@@ -37,11 +19,6 @@ struct verify_request {
 enum status verify_llm(const struct verify_request *r, FILE *out, int *n_failed, struct error *e);
 
 /* Computes everything that `expected` names (private to verify/). */
-struct reference {
-    struct checkpoint tensors;   /* expected.safetensors */
-    json_t *facts;               /* expected.json */
-    const char *folder;
-};
 enum status verify_llm_compute(const struct reference *r, const struct spec *spec, struct llm_model *m, struct computed_list *out, struct error *e);
 
 #endif
