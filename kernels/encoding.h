@@ -8,6 +8,7 @@
 #define ASSAY_KERNELS_ENCODING_H
 
 #include "kernels/base/status.h"
+#include "kernels/mask.h"
 #include "kernels/types.h"
 
 /* Codes of a few bits with a scale and a zero point for each group of neighbours: value = (code − zero) scale.
@@ -28,6 +29,8 @@ struct encoding {
     /* row = y encoded; NULL where Assay never writes this encoding. */
     void (*encode)(const float *y, void *row, int64_t n);
     const struct grouping *groups; /* NULL: it has none */
+    /* Of rows that differ in length (sparse ones): bytes of this one. NULL: all are alike. */
+    size_t (*row_bytes)(const void *row, int64_t n);
 };
 
 /* name, bits, group, types of scale and zero point; in grouped.c. Whole zero points unless the name ends in _z. */
@@ -39,7 +42,7 @@ struct encoding {
     GROUPED_OF(X, 2, 32) GROUPED_OF(X, 2, 64) GROUPED_OF(X, 2, 128)
 
 /* name: the C name; a descriptor encoding_NAME stands in kernels/encodings/NAME.c (or dense.c, grouped.c). */
-#define ENCODING_LIST(X) X(f32) X(f16) X(bf16) X(q8_0) X(q4_0) X(q4_1) X(int8_row)
+#define ENCODING_LIST(X) X(f32) X(f16) X(bf16) X(q8_0) X(q4_0) X(q4_1) X(int8_row) X(bitmap_f32) X(bitmap_f16) X(bitmap_bf16)
 
 #define X(name) extern const struct encoding encoding_##name;
 ENCODING_LIST(X)
@@ -58,8 +61,10 @@ const struct encoding *encoding_of_dtype(enum dtype t);
 struct quantizer;
 enum status grouped_encode(const struct grouping *q, const struct quantizer *rule, const float *y, int64_t at, void *row, int64_t n, struct error *e);
 
-/* Bytes of one row of n elements; n must be a multiple of the block (checked by callers that read files). */
+/* Bytes of one row of n elements, at most where rows differ; n must be a multiple of the block (checked by callers that
+ * read files). */
 static inline size_t encoding_row_bytes(const struct encoding *e, int64_t n) {
+    if (e->row_bytes) return (size_t)mask_words(n) * sizeof(uint32_t) + (size_t)n * (size_t)e->block_bytes;
     return (size_t)(n / e->block) * (size_t)e->block_bytes + (e->has_row_scale ? sizeof(float) : 0);
 }
 

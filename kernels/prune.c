@@ -164,7 +164,7 @@ static void count_row(struct prune_selection *s, const uint32_t *bits, int64_t n
         for (int64_t i = 0; i < n; i++) s->counts[bits[i] >> LOWER_BITS]++;
         return;
     }
-    uint32_t upper = s->threshold >> LOWER_BITS;
+    uint32_t upper = s->upper >> LOWER_BITS;
     for (int64_t i = 0; i < n; i++)
         if (bits[i] >> LOWER_BITS == upper) s->counts[bits[i] & ((1u << LOWER_BITS) - 1)]++;
 }
@@ -192,33 +192,33 @@ static uint32_t find_count(struct prune_selection *s) {
 }
 
 void prune_selection_narrow(struct prune_selection *s) {
-    s->threshold = find_count(s) << LOWER_BITS;
+    s->upper = find_count(s) << LOWER_BITS;
     s->is_narrow = 1;
     memset(s->counts, 0, sizeof s->counts);
 }
 
-void prune_selection_end(struct prune_selection *s) {
-    s->threshold |= find_count(s);
-    s->ties = s->drop;
+struct prune_threshold prune_selection_end(struct prune_selection *s) {
+    uint32_t bits = s->upper | find_count(s);
+    return (struct prune_threshold){bits, s->drop};
 }
 
-int64_t prune_ties(const struct prune_selection *s, const struct prune_rows *r) {
+int64_t prune_ties(const struct prune_threshold *t, const struct prune_rows *r) {
     uint32_t *bits = mem_alloc((size_t)r->cols * sizeof *bits);
     int64_t ties = 0;
     for (int64_t i = 0; i < r->rows; i++) {
         score_row(r, i, bits);
-        for (int64_t j = 0; j < r->cols; j++) ties += bits[j] == s->threshold;
+        for (int64_t j = 0; j < r->cols; j++) ties += bits[j] == t->bits;
     }
     mem_free(bits);
     return ties;
 }
 
 /* Where nothing is to drop, the threshold is 0 and has no ties to drop. */
-void prune_mask(const struct prune_selection *s, const struct prune_rows *r, int64_t *ties, uint32_t *mask) {
+void prune_mask(const struct prune_threshold *t, const struct prune_rows *r, int64_t *ties, uint32_t *mask) {
     uint32_t *bits = mem_alloc((size_t)r->cols * sizeof *bits);
     for (int64_t i = 0; i < r->rows; i++) {
         score_row(r, i, bits);
-        mask_above(bits, r->cols, s->threshold, ties, mask + i * mask_words(r->cols));
+        mask_above(bits, r->cols, t->bits, ties, mask + i * mask_words(r->cols));
     }
     mem_free(bits);
 }
@@ -232,9 +232,9 @@ static enum status prune_whole(const struct pruning *p, const struct prune_rows 
         status = prune_count(s, r, e);
     }
     if (status == STATUS_OK) {
-        prune_selection_end(s);
-        int64_t ties = s->ties;
-        prune_mask(s, r, &ties, mask);
+        struct prune_threshold t = prune_selection_end(s);
+        int64_t ties = t.ties;
+        prune_mask(&t, r, &ties, mask);
     }
     mem_free(s);
     return status;

@@ -43,11 +43,14 @@ enum status prune_scores(const struct prune_rows *rows, float *scores, struct er
  * prune_selection_begin; prune_count all rows; prune_selection_narrow; prune_count all rows; prune_selection_end; then
  * prune_mask. The passes find the threshold's upper 16 bits, then its lower 15: floats that are not negative sort as their bits. */
 enum { PRUNE_COUNTS = 1 << 16 };
+struct prune_threshold {
+    uint32_t bits;                    /* of the highest score dropped */
+    int64_t ties;                     /* elements at it to drop, the first in row-major order */
+};
 struct prune_selection {
     int64_t drop;                     /* elements to drop, less those known to be below what is being searched */
-    uint32_t threshold;               /* bits of the highest score dropped; its upper 16 alone in between */
+    uint32_t upper;                   /* bits of the threshold, its lower 15 zero, once is_narrow */
     int is_narrow;
-    int64_t ties;                     /* elements at the threshold to drop, the first in row-major order */
     int64_t counts[PRUNE_COUNTS];     /* elements by upper (lower) bits */
 };
 /* p by matrix; of n elements. */
@@ -56,11 +59,11 @@ enum status prune_count(struct prune_selection *s, const struct prune_rows *rows
 /* Another thread's counts of the same pass; both began as copies of one. */
 void prune_selection_add(struct prune_selection *to, const struct prune_selection *from);
 void prune_selection_narrow(struct prune_selection *s);
-void prune_selection_end(struct prune_selection *s);
+struct prune_threshold prune_selection_end(struct prune_selection *s);
 /* How many of the rows' elements lie at the threshold: batches after them have so many fewer ties to drop. */
-int64_t prune_ties(const struct prune_selection *s, const struct prune_rows *rows);
+int64_t prune_ties(const struct prune_threshold *t, const struct prune_rows *rows);
 /* Writes the rows' masks. *ties: in, ties that are still to drop; out, what later rows have left of them. */
-void prune_mask(const struct prune_selection *s, const struct prune_rows *rows, int64_t *ties, uint32_t *mask);
+void prune_mask(const struct prune_threshold *t, const struct prune_rows *rows, int64_t *ties, uint32_t *mask);
 
 /* ---- calibration ---- */
 

@@ -105,14 +105,14 @@ void hqq_unpack(int bits, const void *packed, int64_t rows, int64_t cols, uint8_
 
 /* ---- products: what kernels over codes must come to ---- */
 
-struct product_shape {
+struct quantized_product {
     int64_t tokens, rows, cols;       /* T, N, K */
 };
 /* y (T, N) = x (T, K) w (N, K)^T, sums in float64. */
-void product_weight_only(const struct product_shape *s, const float *x, const float *w, float *y);
+void product_weight_only(const struct quantized_product *s, const float *x, const float *w, float *y);
 /* sums (T, N) = a (T, K) b (N, K)^T of int8 codes, exact. Errors: UNSUPPORTED K above 2^17 - 1, where int32 may overflow. */
-enum status product_int8(const struct product_shape *s, const int8_t *a, const int8_t *b, int32_t *sums, struct error *e);
+enum status product_int8(const struct quantized_product *s, const int8_t *a, const int8_t *b, int32_t *sums, struct error *e);
 /* y (T, N) = sums token_scale (T) row_scale (N). */
-void product_scaled(const struct product_shape *s, const int32_t *sums, const float *token_scale, const float *row_scale, float *y);
+void product_scaled(const struct quantized_product *s, const int32_t *sums, const float *token_scale, const float *row_scale, float *y);
 
 #endif

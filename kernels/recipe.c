@@ -6,6 +6,12 @@
 
 /* ---- building ---- */
 
+struct pruned {
+    int is_known;
+    struct prune_threshold threshold;
+    int64_t *ties;                    /* (rows) elements at the threshold in the rows before */
+};
+
 static struct recipe *new_recipe(struct arena *a, enum recipe_kind kind, const struct recipe *part) {
     struct recipe *r = arena_alloc(a, sizeof *r);
     *r = (struct recipe){.kind = kind, .group = -1};
@@ -36,6 +42,15 @@ const struct recipe *recipe_unpermute(struct arena *a, const struct recipe *part
 const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, const struct encoding *encoding) {
     struct recipe *r = new_recipe(a, RECIPE_ENCODE, part);
     r->encoding = encoding;
+    return r;
+}
+
+const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, const struct pruning *pruning) {
+    struct recipe *r = new_recipe(a, RECIPE_PRUNE, part);
+    r->pruning = *pruning;
+    if (pruning->per != PRUNE_PER_MATRIX) return r;
+    r->pruned = arena_alloc(a, sizeof *r->pruned);
+    *r->pruned = (struct pruned){.ties = arena_alloc(a, (size_t)(r->rows + 1) * sizeof(int64_t))};
     return r;
 }
 
@@ -75,6 +90,8 @@ uint64_t recipe_hash(const struct recipe *r) {
     if (r->encoding) h = hash_bytes(h, r->encoding->name, strlen(r->encoding->name));
     int64_t rule[] = {r->rule.bits, r->rule.group, r->rule.rounding, r->rule.zero, r->rule.is_full_range, r->rule.is_first_zero_rounded};
     if (r->encoding && r->encoding->groups) h = hash_bytes(h, rule, sizeof rule);
+    int64_t pruning[] = {r->pruning.per, r->pruning.n, r->pruning.m, (int64_t)(r->pruning.share * 1e9)};
+    if (r->kind == RECIPE_PRUNE) h = hash_bytes(h, pruning, sizeof pruning);
     for (int i = 0; i < r->n_parts; i++) {
         uint64_t part = recipe_hash(r->parts[i]);
         h = hash_bytes(h, &part, sizeof part);
@@ -82,7 +99,16 @@ uint64_t recipe_hash(const struct recipe *r) {
     return h;
 }
 
+/* The share of elements that pruning leaves. */
+static double kept_share(const struct recipe *r) {
+    while (r->kind != RECIPE_PRUNE && r->kind != RECIPE_LEAF) r = r->parts[0];
+    if (r->kind == RECIPE_LEAF) return 1;
+    return r->pruning.per == PRUNE_N_OF_M ? 1 - (double)r->pruning.n / r->pruning.m : 1 - r->pruning.share;
+}
+
 double recipe_stored_bytes(const struct recipe *r, enum dtype t) {
+    if (r->kind == RECIPE_ENCODE && r->encoding->row_bytes)
+        return (double)r->rows * ((double)mask_words(r->cols) * sizeof(uint32_t) + kept_share(r) * (double)r->cols * r->encoding->block_bytes);
     if (r->kind == RECIPE_ENCODE) return (double)encoding_row_bytes(r->encoding, r->cols) * (double)r->rows;
     if (r->kind == RECIPE_LEAF) return (double)r->rows * (double)r->cols * (double)dtype_bytes(t);
     double bytes = 0;
@@ -120,6 +146,7 @@ static enum status check_step(const struct recipe *r, struct error *e) {
     if (r->kind == RECIPE_ENCODE && r->cols % r->encoding->block != 0)
         return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': rows of %lld elements do not fit %s, in blocks of %d",
                          first_leaf(r), (long long)r->cols, r->encoding->name, r->encoding->block);
+    if (r->kind == RECIPE_PRUNE && prune_check(&r->pruning, r->cols, e) != STATUS_OK) return error_prefix(e, "tensor '%s'", first_leaf(r));
     for (int i = 1; r->kind == RECIPE_CONCAT && i < r->n_parts; i++)
         if (r->parts[i]->cols != r->cols)
             return error_set(e, STATUS_INTERNAL, "tensors '%s' [%lld, %lld] and '%s' [%lld, %lld] cannot be stacked",
@@ -170,6 +197,27 @@ static enum status decode_unpermuted(const struct recipe *r, const struct weight
     return s;
 }
 
+/* Ties of the batch's first row are what is left of the matrix's after the rows before it. */
+static enum status prune_batch(const struct recipe *r, const struct prune_rows *rows, uint32_t *mask, struct error *e) {
+    if (r->pruning.per != PRUNE_PER_MATRIX) return prune(&r->pruning, rows, mask, e);
+    if (!r->pruned->is_known) return error_set(e, STATUS_INTERNAL, "tensor '%s' is pruned before its threshold is known", first_leaf(r));
+    int64_t before = r->pruned->ties[rows->first], all = r->pruned->threshold.ties, ties = all > before ? all - before : 0;
+    prune_mask(&r->pruned->threshold, rows, &ties, mask);
+    return STATUS_OK;
+}
+
+static enum status decode_pruned(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y, struct error *e) {
+    uint32_t *mask = mem_alloc((size_t)(n * mask_words(r->cols) + 1) * sizeof *mask);
+    enum status s = recipe_decode(r->parts[0], w, first, n, y, e);
+    if (s == STATUS_OK && prune_batch(r, &(struct prune_rows){.w = y, .first = first, .rows = n, .cols = r->cols}, mask, e) != STATUS_OK)
+        s = error_prefix(e, "tensor '%s'", first_leaf(r));
+    for (int64_t i = 0; i < n && s == STATUS_OK; i++)
+        for (int64_t j = 0; j < r->cols; j++)
+            if (!mask_get(mask + i * mask_words(r->cols), j)) y[i * r->cols + j] = 0;
+    mem_free(mask);
+    return s;
+}
+
 /* One row as ENCODE stores it. */
 static enum status encode_row(const struct recipe *r, const float *y, int64_t at, void *row, struct error *e) {
     if (!r->encoding->groups) return r->encoding->encode(y, row, r->cols), STATUS_OK;
@@ -211,6 +259,7 @@ enum status recipe_decode(const struct recipe *r, const struct weight_source *so
     switch (r->kind) {
     case RECIPE_LEAF: return decode_leaf(r, source, first, n, y, e);
     case RECIPE_UNPERMUTE: return decode_unpermuted(r, source, first, n, y, e);
+    case RECIPE_PRUNE: return decode_pruned(r, source, first, n, y, e);
     case RECIPE_ENCODE: return decode_encoded(r, source, first, n, y, e);
     case RECIPE_CONCAT: return decode_concat(r, source, first, n, y, e);
     }
@@ -235,25 +284,44 @@ struct settling {
     const struct recipe *recipe;
     const struct weight_source *source;
     int n;                            /* hands */
-    struct hqq_errors *errors;        /* of each */
+    struct hqq_errors *errors;        /* of each, for HQQ */
+    struct prune_selection *counts;   /* of each, for pruning; NULL while ties are counted */
     struct error *failures;
+    /* What is done with a batch of rows. */
+    enum status (*see)(struct settling *k, int member, int64_t first, int64_t n, const float *rows, struct error *e);
 };
 
-/* This member's rows: the errors of every step, added up. */
+static enum status see_errors(struct settling *k, int member, int64_t first, int64_t n, const float *rows, struct error *e) {
+    const struct recipe *r = k->recipe;
+    struct quantize_groups groups;
+    enum status s = quantize_groups_of(&r->rule, n, r->cols, 1, &groups, e);
+    groups.first = first * r->cols;
+    return s == STATUS_OK ? hqq_errors(&r->rule, &groups, rows, &k->errors[member], e) : s;
+}
+
+static enum status see_scores(struct settling *k, int member, int64_t first, int64_t n, const float *rows, struct error *e) {
+    return prune_count(&k->counts[member], &(struct prune_rows){.w = rows, .first = first, .rows = n, .cols = k->recipe->cols}, e);
+}
+
+static enum status see_ties(struct settling *k, int member, int64_t first, int64_t n, const float *rows, struct error *e) {
+    const struct recipe *r = k->recipe;
+    (void)member, (void)e;
+    for (int64_t i = 0; i < n; i++)
+        r->pruned->ties[first + i + 1] = prune_ties(&r->pruned->threshold, &(struct prune_rows){.w = rows + i * r->cols, .first = first + i, .rows = 1, .cols = r->cols});
+    return STATUS_OK;
+}
+
+/* This member's rows, in batches. */
 static void settle_member(void *arg, int member) {
     enum { BATCH_FLOATS = 1 << 16 };
     struct settling *k = arg;
     const struct recipe *r = k->recipe;
-    int64_t first = r->rows * member / k->n, last = r->rows * (member + 1) / k->n, batch = BATCH_FLOATS / (r->cols > 0 ? r->cols : 1) + 1;
+    int64_t last = r->rows * (member + 1) / k->n, batch = BATCH_FLOATS / (r->cols > 0 ? r->cols : 1) + 1;
     float *rows = mem_alloc((size_t)(batch * r->cols) * sizeof *rows);
     struct error *e = &k->failures[member];
-    for (int64_t at = first; at < last && e->status == STATUS_OK; at += batch) {
-        struct quantize_groups groups;
+    for (int64_t at = r->rows * member / k->n; at < last && e->status == STATUS_OK; at += batch) {
         int64_t n = last - at < batch ? last - at : batch;
-        enum status s = recipe_decode(r->parts[0], k->source, at, n, rows, e);
-        if (s == STATUS_OK) s = quantize_groups_of(&r->rule, n, r->cols, 1, &groups, e);
-        groups.first = at * r->cols;
-        if (s == STATUS_OK) hqq_errors(&r->rule, &groups, rows, &k->errors[member], e);
+        if (recipe_decode(r->parts[0], k->source, at, n, rows, e) == STATUS_OK) k->see(k, member, at, n, rows, e);
     }
     mem_free(rows);
 }
@@ -263,18 +331,59 @@ static void run_alone(void *self, void (*work)(void *arg, int member), void *arg
     work(arg, 0);
 }
 
+static enum status see_all(struct settling *k, const struct hands *h, enum status (*see)(struct settling *, int, int64_t, int64_t, const float *, struct error *),
+                           struct error *e) {
+    k->see = see;
+    h->run(h->self, settle_member, k);
+    for (int i = 0; i < k->n; i++)
+        if (k->failures[i].status != STATUS_OK) return error_set(e, k->failures[i].status, "tensor '%s': %s", first_leaf(k->recipe), k->failures[i].text);
+    return STATUS_OK;
+}
+
+static enum status settle_steps(struct settling *k, const struct hands *h, struct error *e) {
+    const struct recipe *r = k->recipe;
+    k->errors = mem_alloc((size_t)k->n * sizeof *k->errors);
+    enum status s = see_all(k, h, see_errors, e);
+    for (int i = 1; i < k->n && s == STATUS_OK; i++) hqq_errors_add(&k->errors[0], &k->errors[i]);
+    if (s == STATUS_OK) *r->steps = hqq_steps(&k->errors[0], r->rows * r->cols);
+    mem_free(k->errors);
+    return s;
+}
+
+/* Everybody counts into a copy; the first one's has the sum. */
+static enum status count_scores(struct settling *k, const struct hands *h, struct error *e) {
+    for (int i = 1; i < k->n; i++) k->counts[i] = k->counts[0];
+    enum status s = see_all(k, h, see_scores, e);
+    for (int i = 1; i < k->n; i++) prune_selection_add(&k->counts[0], &k->counts[i]);
+    return s;
+}
+
+static enum status settle_threshold(struct settling *k, const struct hands *h, struct error *e) {
+    const struct recipe *r = k->recipe;
+    k->counts = mem_alloc((size_t)k->n * sizeof *k->counts);
+    prune_selection_begin(&k->counts[0], &r->pruning, r->rows * r->cols);
+    enum status s = count_scores(k, h, e);
+    if (s == STATUS_OK) {
+        prune_selection_narrow(&k->counts[0]);
+        s = count_scores(k, h, e);
+    }
+    if (s == STATUS_OK) {
+        r->pruned->threshold = prune_selection_end(&k->counts[0]);
+        s = see_all(k, h, see_ties, e);
+    }
+    for (int64_t i = 0; i < r->rows && s == STATUS_OK; i++) r->pruned->ties[i + 1] += r->pruned->ties[i];
+    r->pruned->is_known = s == STATUS_OK;
+    mem_free(k->counts);
+    return s;
+}
+
 static enum status settle(const struct recipe *r, const struct weight_source *source, const struct hands *hands, struct error *e) {
     static const struct hands alone = {run_alone, NULL, 1};
     const struct hands *h = hands ? hands : &alone;
-    struct settling k = {r, source, h->n, mem_alloc((size_t)h->n * sizeof *k.errors), mem_alloc((size_t)h->n * sizeof *k.failures)};
+    struct settling k = {.recipe = r, .source = source, .n = h->n, .failures = mem_alloc((size_t)h->n * sizeof *k.failures)};
     enum status s = STATUS_OK;
-    h->run(h->self, settle_member, &k);
-    for (int i = 0; i < h->n && s == STATUS_OK; i++) {
-        if (k.failures[i].status != STATUS_OK) s = error_set(e, k.failures[i].status, "tensor '%s': %s", first_leaf(r), k.failures[i].text);
-        if (i > 0) hqq_errors_add(&k.errors[0], &k.errors[i]);
-    }
-    if (s == STATUS_OK) *r->steps = hqq_steps(&k.errors[0], r->rows * r->cols);
-    mem_free(k.errors);
+    if (r->steps && *r->steps == 0 && r->rows * r->cols > 0) s = settle_steps(&k, h, e);
+    if (s == STATUS_OK && r->pruned && !r->pruned->is_known) s = settle_threshold(&k, h, e);
     mem_free(k.failures);
     return s;
 }
@@ -282,8 +391,7 @@ static enum status settle(const struct recipe *r, const struct weight_source *so
 enum status recipe_settle(const struct recipe *r, const struct weight_source *source, const struct hands *hands, struct error *e) {
     enum status s = STATUS_OK;
     for (int i = 0; i < r->n_parts && s == STATUS_OK; i++) s = recipe_settle(r->parts[i], source, hands, e);
-    if (s == STATUS_OK && r->steps && *r->steps == 0 && r->rows * r->cols > 0) s = settle(r, source, hands, e);
-    return s;
+    return s == STATUS_OK && (r->steps || r->pruned) ? settle(r, source, hands, e) : s;
 }
 
 /* ---- segments ---- */

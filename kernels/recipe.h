@@ -11,6 +11,7 @@
 #include "kernels/base/memory.h"
 #include "kernels/base/status.h"
 #include "kernels/encoding.h"
+#include "kernels/prune.h"
 #include "kernels/quantize.h"
 
 /* What a source says of one leaf; bytes are borrowed and stay valid while the source is open. */
@@ -31,7 +32,7 @@ struct weight_source {
     enum status (*find)(void *self, const char *name, struct leaf *out, struct error *e);
 };
 
-enum recipe_kind { RECIPE_LEAF, RECIPE_UNPERMUTE, RECIPE_ENCODE, RECIPE_CONCAT };
+enum recipe_kind { RECIPE_LEAF, RECIPE_UNPERMUTE, RECIPE_PRUNE, RECIPE_ENCODE, RECIPE_CONCAT };
 enum { RECIPE_MAX_PARTS = 4 };
 
 struct recipe {
@@ -43,6 +44,8 @@ struct recipe {
     const struct encoding *encoding;  /* ENCODE: stored so; elsewhere inherited from the program's type */
     struct quantizer rule;            /* ENCODE into groups: how */
     int *steps;                       /* of that rule where it is HQQ; 0 until recipe_settle has found them */
+    struct pruning pruning;           /* PRUNE: which elements become 0 */
+    struct pruned *pruned;            /* PRUNE by matrix: what recipe_settle finds of it */
     const struct recipe *parts[RECIPE_MAX_PARTS]; /* CONCAT: stacked by rows; others: parts[0] */
     int n_parts;
     int group;                        /* weight group for residency; -1: always resident */
@@ -51,6 +54,7 @@ struct recipe {
 const struct recipe *recipe_leaf(struct arena *a, const char *leaf, int64_t rows, int64_t cols);
 const struct recipe *recipe_unpermute(struct arena *a, const struct recipe *part, int heads);
 const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, const struct encoding *encoding);
+const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, const struct pruning *pruning);
 /* In groups, by a rule. */
 const struct recipe *recipe_quantize(struct arena *a, const struct recipe *part, const struct encoding *encoding, const struct quantizer *rule);
 const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *parts, int n_parts);
@@ -70,7 +74,7 @@ struct hands {
     void *self;
     int n;
 };
-/* Finds what a recipe must know of whole matrices before any of its rows can be had (HQQ's steps); to be called before any
+/* Finds what a recipe must know of whole matrices before any of its rows can be had (HQQ's steps, a threshold of scores); to be called before any
  * of the two below, and by one thread. Work: twenty passes over the numbers of such parts, none over others. */
 enum status recipe_settle(const struct recipe *r, const struct weight_source *source, const struct hands *hands, struct error *e);
 

@@ -22,7 +22,7 @@ enum phase {
 /* How far results may move; ordered, a composite has the worst class of its parts. Same order as the store's. */
 enum fidelity { FIDELITY_IS_EXACT, FIDELITY_IS_SAME_CHOICES, FIDELITY_IS_REORDERED, FIDELITY_IS_LOSSY };
 
-/* A named setting: "a|b|c" one of them, "a+b" any subset of them joined by '+' (or "all"), "int", "text". */
+/* A named setting: "a|b|c" one of them, "a+b" any subset of them joined by '+' (or "all"), "int", "number", "text". */
 struct setting_spec {
     const char *name, *values, *fallback, *help;
 };
@@ -79,7 +79,7 @@ struct optimizer {
     void (*receipt)(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out);
 };
 
-#define OPTIMIZER_LIST(X) X(attention) X(fusion) X(graph) X(quantize)
+#define OPTIMIZER_LIST(X) X(attention) X(fusion) X(graph) X(quantize) X(sparsity)
 #define X(name) extern const struct optimizer optimizer_##name;
 OPTIMIZER_LIST(X)
 #undef X

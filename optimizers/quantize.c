@@ -28,7 +28,8 @@ static const char *first_leaf(const struct recipe *r) {
     return r->leaf;
 }
 
-static const struct recipe *edit_leaf(void *self, struct arena *a, const struct recipe *part, struct error *e) {
+static const struct recipe *edit_leaf(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e) {
+    (void)t;
     const struct edit *k = self;
     if (!k->encoding->groups) return recipe_encode(a, part, k->encoding);
     if (part->cols % k->encoding->block == 0) return recipe_quantize(a, part, k->encoding, &k->rule);

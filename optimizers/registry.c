@@ -91,8 +91,15 @@ static int is_int(const char *text) {
     return *text && !*end;
 }
 
+static int is_number(const char *text) {
+    char *end;
+    strtod(text, &end);
+    return *text && !*end;
+}
+
 static int is_allowed(const struct setting_spec *s, const char *value) {
     if (strcmp(s->values, "int") == 0) return is_int(value);
+    if (strcmp(s->values, "number") == 0) return is_number(value);
     if (strcmp(s->values, "text") == 0) return *value != 0;
     if (strchr(s->values, '|') || !strchr(s->values, '+')) return list_has(s->values, '|', value, strlen(value));
     if (strcmp(value, "all") == 0) return 1;

@@ -37,6 +37,7 @@ int weight_is_skipped(const char *skip, const struct program *p, const struct op
 struct editing {
     struct program *program;
     const struct op *op;
+    enum dtype dtype;
     const char *skip;
     weight_edit *edit;
     void *self;
@@ -47,7 +48,7 @@ struct editing {
 static const struct recipe *edit_recipe(const struct editing *k, const struct recipe *r) {
     const struct recipe *parts[RECIPE_MAX_PARTS];
     int is_changed = 0;
-    if (r->kind == RECIPE_LEAF || r->kind == RECIPE_UNPERMUTE) return weight_is_skipped(k->skip, k->program, k->op, r) ? r : k->edit(k->self, &k->program->arena, r, k->e);
+    if (r->kind == RECIPE_LEAF || r->kind == RECIPE_UNPERMUTE) return weight_is_skipped(k->skip, k->program, k->op, r) ? r : k->edit(k->self, &k->program->arena, r, k->dtype, k->e);
     if (r->kind != RECIPE_CONCAT) return r; /* encoded by another */
     for (int i = 0; i < r->n_parts; i++) {
         parts[i] = edit_recipe(k, r->parts[i]);
@@ -79,8 +80,9 @@ enum status weights_edit(struct pipeline *p, const char *skip, weight_edit *edit
     for (int i = 0; i < p->n_programs; i++) {
         struct program *program = &p->programs[i];
         for (size_t k = 0; k < program->n_ops; k++) {
-            struct editing editing = {program, &program->ops[k], skip, edit, self, e};
+            struct editing editing = {program, &program->ops[k], DTYPE_F32, skip, edit, self, e};
             if (!is_linear(editing.op)) continue;
+            editing.dtype = program->tensors[editing.op->in[1]].dtype;
             enum status s = edit_op(&editing, context, out);
             if (s != STATUS_OK) return s;
         }

@@ -4,8 +4,8 @@
 
 #include "optimizers/optimizer.h"
 
-/* Gives a leaf (or what restores a leaf's order of rows) its new form: `part` itself to leave it alone, NULL with the error. */
-typedef const struct recipe *weight_edit(void *self, struct arena *a, const struct recipe *part, struct error *e);
+/* Gives a leaf (or what restores a leaf's order of rows) of a weight of type t its new form: `part` itself to leave it alone, NULL with the error. */
+typedef const struct recipe *weight_edit(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e);
 
 /* Which weights are left alone: a list joined by '+' of head, first, last (layers) and patterns of leaves' names (* and ?).
  * "none": none are. */

@@ -164,10 +164,10 @@ static float *add_product(const struct quantize_compute *c, const struct matrix 
     return add(c, DTYPE_F32, name, 2, DIMS(x->rows, w->rows));
 }
 
-static struct product_shape shape_of(const struct matrix *w, const struct matrix *x) { return (struct product_shape){x->rows, w->rows, w->cols}; }
+static struct quantized_product shape_of(const struct matrix *w, const struct matrix *x) { return (struct quantized_product){x->rows, w->rows, w->cols}; }
 
 static enum status compute_dynamic(const struct quantize_compute *c, const struct matrix *w, const struct matrix *x, struct error *e) {
-    const struct product_shape shape = shape_of(w, x);
+    const struct quantized_product shape = shape_of(w, x);
     const int32_t *a = given_or_ours(c, "out.int8.activation.codes"), *b = given_or_ours(c, "out.int8.weight.codes");
     int64_t n_a = x->rows * x->cols, n_b = w->rows * w->cols;
     int8_t *codes = mem_alloc((size_t)(n_a + n_b));
@@ -184,7 +184,7 @@ static enum status compute_dynamic(const struct quantize_compute *c, const struc
 
 static enum status compute_int8(const struct quantize_compute *c, const struct matrix *w, const struct matrix *x, struct error *e) {
     const struct quantizer weight = {.bits = 8, .is_full_range = 1}, activation = {.bits = 8};
-    const struct product_shape shape = shape_of(w, x);
+    const struct quantized_product shape = shape_of(w, x);
     enum status s = encode_rows(c, &weight, w, "int8.weight", e);
     if (s != STATUS_OK) return error_prefix(e, "%s: tensor 'in.weight'", c->r->tensors.path);
     s = encode_rows(c, &activation, x, "int8.activation", e);
@@ -198,7 +198,7 @@ static enum status compute_int8(const struct quantize_compute *c, const struct m
 
 static enum status compute_int4(const struct quantize_compute *c, const struct matrix *w, const struct matrix *x, int64_t group, struct error *e) {
     const struct quantizer q = {.bits = 4, .group = group, .zero = QUANTIZE_ZERO_FLOAT};
-    const struct product_shape shape = shape_of(w, x);
+    const struct quantized_product shape = shape_of(w, x);
     const char *name = NAME("int4.g%lld", (long long)group);
     enum status s = encode_rows(c, &q, w, name, e);
     if (s != STATUS_OK) return error_prefix(e, "%s: tensor 'in.weight', int4", c->r->tensors.path);
@@ -247,7 +247,7 @@ static int parse_pruning(const char *text, struct pruning *out) {
 static void add_masked_product(const struct prune_compute *p, const char *name, const uint8_t *mask) {
     const struct quantize_compute *c = p->c;
     int64_t n = p->w.rows * p->w.cols;
-    const struct product_shape shape = shape_of(&p->w, &p->x);
+    const struct quantized_product shape = shape_of(&p->w, &p->x);
     float *kept = mem_alloc((size_t)n * sizeof *kept);
     for (int64_t i = 0; i < n; i++) kept[i] = mask[i] ? p->w.data[i] : 0;
     product_weight_only(&shape, p->x.data, kept, add_product(c, &p->w, &p->x, NAME("%s.product", name)));

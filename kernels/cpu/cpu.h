@@ -20,10 +20,12 @@ struct cpu_segment {
     int64_t first, rows;
     const struct encoding *encoding;
     const char *data;        /* the mapped file, or `owned` */
-    size_t stride;           /* bytes a row */
+    size_t stride;           /* bytes a row, at most where rows differ */
+    size_t *starts;          /* (rows + 1) where rows differ: bytes from `data`; else NULL */
     void *owned;
     size_t owned_bytes;
 };
+static inline const char *cpu_row(const struct cpu_segment *s, int64_t i) { return s->data + (s->starts ? s->starts[i] : (size_t)i * s->stride); }
 
 /* A weight on the device, shared by every program that names the same recipe and type. */
 struct cpu_weight {

@@ -19,11 +19,12 @@ enum isa isa_best(void);
 enum status isa_choose(const char *name, enum isa *out, struct error *e);
 
 /* How a weight's numbers are stored, as far as the kernels for few rows read them themselves. */
-enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT4_DOT };
+enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT4_DOT, FEW_BITMAP_DOT };
 
 /* y[r·y_stride + j] = Σ_i w[j, i] x[r, i], j < n, r < rows ≤ FEW_MAX_ROWS, accumulated in f32.
  * x: f32 (rows, x_stride); FEW_BF16_DOT: bf16. x_stride is a multiple of FEW_PAD and what lies beyond k is zero.
  * w_stride in bytes. FEW_INT8 rows begin with their f32 scale. FEW_INT4_DOT: rows of codes in groups (grouped.h), x bf16,
+ * FEW_BITMAP_DOT: rows of masks and bf16 values (encodings/bitmap.c), x bf16, row j at w_starts[j] bytes.
  * x_sums[r·groups + g] = Σ x of group g. Weights are read once for all rows. */
 enum { FEW_MAX_ROWS = 8, FEW_PAD = 32 };
 struct grouping;
@@ -34,7 +35,8 @@ struct few_product {
     size_t w_stride;
     const void *w, *x;
     float *y;
-    const struct grouping *groups; /* of the last kind */
+    const size_t *w_starts;
+    const struct grouping *groups;
     const float *x_sums;
 };
 
@@ -82,6 +84,8 @@ struct isa_kernels {
     /* y (cols, y_stride) f32 = the transpose of x (rows, cols) of type t; rows ≤ y_stride, columns up to the next
      * multiple of 16 are zero. x_stride in elements. */
     void (*transpose)(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
+    /* A row of masks and 16-bit values spread out: y (n). Masks and values may lie at any byte; 64 bytes may be read past. */
+    void (*expand)(const void *row, int64_t n, uint16_t *y);
     void (*few)(const struct few_product *p);
     void (*tile)(const struct tile_product *p);
     void (*softmax_tile)(const struct softmax_tile *p);

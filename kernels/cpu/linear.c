@@ -81,7 +81,7 @@ static size_t few_bytes(int64_t k, int64_t max_rows) {
 }
 
 /* Read as they lie where there is a bf16 unit. */
-static int has_codes_kernel(const struct encoding *e) { return e->groups && e->groups->bits == 4; }
+static int has_codes_kernel(const struct encoding *e) { return e == &encoding_bitmap_bf16 || (e->groups && e->groups->bits == 4); }
 
 static int wants_wide(const struct cpu_weight *w) {
     for (int i = 0; i < w->n_segments; i++)
@@ -114,18 +114,27 @@ static struct few few_begin(const struct cpu_call *c) {
     return f;
 }
 
+/* Rows of w, as few_product has them. */
+struct few_rows {
+    const char *data;
+    size_t stride;
+    const size_t *starts;
+    const struct grouping *groups;
+};
+
 /* n rows of w, stored as `kind` (in groups of a kind with codes), times all rows of x. */
-static void few_product(const struct few *f, enum few_kind kind, const struct grouping *groups, const void *w, size_t w_stride, int64_t n, float *y) {
+static void few_product(const struct few *f, enum few_kind kind, const struct few_rows *w, int64_t n, float *y) {
     int64_t step = f->rows > FEW_MAX_ROWS ? CACHED_COLUMNS : n;
-    int is_narrow = kind == FEW_BF16_DOT || kind == FEW_INT4_DOT;
-    struct few_product p = {.kind = kind, .k = f->k, .x_stride = f->stride, .y_stride = FEW_COLUMNS, .w_stride = w_stride, .groups = groups};
+    int is_narrow = kind == FEW_BF16_DOT || kind == FEW_INT4_DOT || kind == FEW_BITMAP_DOT;
+    struct few_product p = {.kind = kind, .k = f->k, .x_stride = f->stride, .y_stride = FEW_COLUMNS, .w_stride = w->stride, .groups = w->groups};
     for (int64_t j = 0; j < n; j += step)
         for (int64_t r = 0; r < f->rows; r += FEW_MAX_ROWS) {
             p.n = least(step, n - j);
             p.rows = (int)least(FEW_MAX_ROWS, f->rows - r);
-            p.w = (const char *)w + (size_t)j * w_stride;
+            p.w = w->starts ? w->data : w->data + (size_t)j * w->stride;
+            p.w_starts = w->starts ? w->starts + j : NULL;
             p.x = is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
-            if (groups) p.x_sums = f->sums + r * (f->k / groups->group);
+            if (w->groups) p.x_sums = f->sums + r * (f->k / w->groups->group);
             p.y = y + r * FEW_COLUMNS + j;
             cpu_isa(f->c)->few(&p);
         }
@@ -145,31 +154,34 @@ static void sum_groups(struct few *f, int group) {
 }
 
 /* Rows that no kernel reads as stored: decoded to f32, a few at a time. */
-static void few_decoded(const struct few *f, const struct cpu_segment *s, const char *w, int64_t n, float *y) {
+static void few_decoded(const struct few *f, const struct cpu_segment *s, int64_t first, int64_t n, float *y) {
     for (int64_t j = 0; j < n; j += DECODED_ROWS) {
         int64_t m = least(DECODED_ROWS, n - j);
-        for (int64_t i = 0; i < m; i++) s->encoding->decode(w + (size_t)(j + i) * s->stride, f->decoded + i * f->stride, f->k);
-        few_product(f, FEW_F32, NULL, f->decoded, (size_t)f->stride * sizeof(float), m, y + j);
+        for (int64_t i = 0; i < m; i++) s->encoding->decode(cpu_row(s, first + j + i), f->decoded + i * f->stride, f->k);
+        few_product(f, FEW_F32, &(struct few_rows){.data = (const char *)f->decoded, .stride = (size_t)f->stride * sizeof(float)}, m, y + j);
     }
 }
 
-static void few_codes(struct few *f, const struct cpu_segment *s, const char *w, int64_t n, float *y) {
-    sum_groups(f, s->encoding->groups->group);
-    few_product(f, FEW_INT4_DOT, s->encoding->groups, w, s->stride, n, y);
+/* The kernel that reads a segment as it lies; -1: there is none, it must be decoded. */
+static int few_kind_of(const struct few *f, const struct encoding *e) {
+    if (e == &encoding_f32) return FEW_F32;
+    if (e == &encoding_bf16) return f->narrow ? FEW_BF16_DOT : FEW_BF16;
+    if (e == &encoding_f16) return FEW_F16;
+    if (e == &encoding_int8_row) return FEW_INT8;
+    if (f->narrow && has_codes_kernel(e)) return e->groups ? FEW_INT4_DOT : FEW_BITMAP_DOT;
+    return -1;
 }
 
 /* y (rows, FEW_COLUMNS) = x · w[first..first+n)ᵀ */
-static void few_rows(struct few *f, int64_t first, int64_t n, float *y) {
+static void few_tile(struct few *f, int64_t first, int64_t n, float *y) {
     while (n > 0) {
         const struct cpu_segment *s = cpu_segment_of(f->c->o->weight, first);
-        int64_t m = least(n, s->first + s->rows - first);
-        const char *w = s->data + (size_t)(first - s->first) * s->stride;
-        if (s->encoding == &encoding_bf16) few_product(f, f->narrow ? FEW_BF16_DOT : FEW_BF16, NULL, w, s->stride, m, y);
-        else if (s->encoding == &encoding_f32) few_product(f, FEW_F32, NULL, w, s->stride, m, y);
-        else if (s->encoding == &encoding_f16) few_product(f, FEW_F16, NULL, w, s->stride, m, y);
-        else if (s->encoding == &encoding_int8_row) few_product(f, FEW_INT8, NULL, w, s->stride, m, y);
-        else if (f->narrow && has_codes_kernel(s->encoding)) few_codes(f, s, w, m, y);
-        else few_decoded(f, s, w, m, y);
+        int64_t m = least(n, s->first + s->rows - first), row = first - s->first;
+        const struct few_rows w = {s->starts ? s->data : cpu_row(s, row), s->stride, s->starts ? s->starts + row : NULL, s->encoding->groups};
+        int kind = few_kind_of(f, s->encoding);
+        if (kind == FEW_INT4_DOT) sum_groups(f, w.groups->group);
+        if (kind < 0) few_decoded(f, s, row, m, y);
+        else few_product(f, (enum few_kind)kind, &w, m, y);
         first += m;
         n -= m;
         y += m;
@@ -182,12 +194,12 @@ static void linear_few(const struct cpu_call *c) {
     cpu_slice(columns, COLUMN_UNIT, c->member, c->members, &first, &last);
     for (int64_t j = first; j < last; j += FEW_COLUMNS) {
         struct tile t = {.first = j, .n = least(FEW_COLUMNS, last - j), .rows = f.rows, .y = f.y, .up = f.up, .stride = FEW_COLUMNS};
-        few_rows(&f, j, t.n, f.y);
+        few_tile(&f, j, t.n, f.y);
         if (!is_swiglu(c->o->op)) {
             store_tile(c, &t);
             continue;
         }
-        few_rows(&f, columns + j, t.n, f.up);
+        few_tile(&f, columns + j, t.n, f.up);
         store_swiglu(c, &t);
     }
 }
@@ -203,6 +215,7 @@ static enum engine engine_of(const struct cpu_device *d, enum dtype x, const str
     if (w == &encoding_bf16) return is_bf16 ? ENGINE_BF16 : ENGINE_F32_CONVERTED;
     /* Whole numbers up to 127 are exact in bf16; their row's scale is applied to the sum. */
     if (w == &encoding_int8_row) return is_bf16 ? ENGINE_BF16_CONVERTED : ENGINE_F32_CONVERTED;
+    if (w == &encoding_bitmap_bf16 && is_bf16) return ENGINE_BF16_CONVERTED;
     return ENGINE_F32_CONVERTED;
 }
 
@@ -247,15 +260,15 @@ static struct many many_begin(const struct cpu_call *c, struct dense_set *set) {
 /* Rows of w as the engine takes them: where they lie, or converted. Returns their stride in elements. */
 static int64_t tile_weights(const struct many *m, const struct cpu_segment *s, enum engine e, int64_t first, int64_t n, const void **w) {
     const struct isa_kernels *isa = cpu_isa(m->c);
-    const char *data = s->data + (size_t)(first - s->first) * s->stride;
-    *w = data;
+    *w = cpu_row(s, first - s->first);
     if (e == ENGINE_F32 || e == ENGINE_BF16) return m->k;
     *w = m->w;
     enum dtype t = is_bf16_engine(e) ? DTYPE_BF16 : DTYPE_F32;
     for (int64_t i = 0; i < n && !m->is_planning; i++) {
-        const char *row = data + (size_t)i * s->stride;
+        const char *row = cpu_row(s, first - s->first + i);
         void *to = cpu_at_out(m->w, t, i * m->k);
-        if (s->encoding == &encoding_int8_row) isa->from_int8(t, (const int8_t *)row + sizeof(float), to, m->k);
+        if (s->encoding == &encoding_bitmap_bf16 && t == DTYPE_BF16) isa->expand(row, m->k, to);
+        else if (s->encoding == &encoding_int8_row) isa->from_int8(t, (const int8_t *)row + sizeof(float), to, m->k);
         else if (s->encoding == &encoding_bf16) isa->to_f32(DTYPE_BF16, row, to, m->k);
         else if (s->encoding == &encoding_f16) isa->to_f32(DTYPE_F16, row, to, m->k);
         else s->encoding->decode(row, to, m->k);
@@ -266,7 +279,7 @@ static int64_t tile_weights(const struct many *m, const struct cpu_segment *s, e
 /* Columns of y times the scales at the heads of w's rows. */
 static void apply_scales(const struct many *m, const struct cpu_segment *s, int64_t first, int64_t n, int64_t rows, float *y) {
     float scales[CONVERTED_COLUMNS];
-    for (int64_t j = 0; j < n; j++) memcpy(&scales[j], s->data + (size_t)(first - s->first + j) * s->stride, sizeof *scales);
+    for (int64_t j = 0; j < n; j++) memcpy(&scales[j], cpu_row(s, first - s->first + j), sizeof *scales);
     for (int64_t r = 0; r < rows; r++) cpu_isa(m->c)->mul(DTYPE_F32, y + r * m->columns, scales, y + r * m->columns, n);
 }
 

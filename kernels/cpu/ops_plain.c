@@ -120,7 +120,7 @@ void cpu_embed(const struct cpu_call *c) {
             continue;
         }
         const struct cpu_segment *s = cpu_segment_of(w, ids[r]);
-        const char *row = s->data + (size_t)(ids[r] - s->first) * s->stride;
+        const char *row = cpu_row(s, ids[r] - s->first);
         if (s->encoding == encoding_of_dtype(t)) {
             memcpy(y, row, s->stride);
         } else {

@@ -19,7 +19,8 @@ struct packing {
     struct error errors[TEAM_MAX_MEMBERS];
 };
 
-/* This member's rows of the segment: decoded to f32 a few at a time, then encoded as they are to be stored. */
+/* This member's rows of the segment, made a few at a time. Where rows differ in length they are made beside their place: the
+ * first time to learn their lengths (`owned` is NULL), then to be moved there. */
 static void pack_member(void *arg, int member) {
     struct packing *k = arg;
     const struct cpu_segment *s = k->segment;
@@ -27,25 +28,48 @@ static void pack_member(void *arg, int member) {
     cpu_slice(s->rows, 1, member, k->d->size, &first, &last);
     if (first == last) return;
     float *rows = mem_alloc((size_t)(batch * cols) * sizeof *rows);
+    char *beside = s->starts ? mem_alloc((size_t)batch * s->stride) : NULL;
     for (int64_t r = first; r < last; r += batch) {
         int64_t n = last - r < batch ? last - r : batch;
-        if (recipe_store(k->part, k->source, s->encoding, r, n, (char *)s->owned + (size_t)r * s->stride, s->stride, rows, &k->errors[member]) != STATUS_OK) break;
+        char *to = beside ? beside : (char *)s->owned + (size_t)r * s->stride;
+        if (recipe_store(k->part, k->source, s->encoding, r, n, to, s->stride, rows, &k->errors[member]) != STATUS_OK) break;
+        for (int64_t i = 0; beside && i < n; i++) {
+            const char *row = beside + (size_t)i * s->stride;
+            if (s->owned) memcpy((char *)s->owned + s->starts[r + i], row, s->starts[r + i + 1] - s->starts[r + i]);
+            else s->starts[r + i + 1] = s->encoding->row_bytes(row, cols);
+        }
     }
+    mem_free(beside);
     mem_free(rows);
 }
 
-static enum status pack_segment(struct packing *k, const struct recipe *part, struct cpu_segment *s, struct error *e) {
-    s->owned_bytes = s->stride * (size_t)s->rows;
-    s->owned = mem_try(s->owned_bytes);
-    if (!s->owned) return error_set(e, STATUS_NO_MEMORY, "no memory for a weight of %zu bytes (%lld x %lld as %s)", s->owned_bytes,
-                                    (long long)s->rows, (long long)k->weight->cols, s->encoding->name);
-    s->data = s->owned;
-    k->segment = s;
-    k->part = part;
+static enum status pack_rows(struct packing *k, struct error *e) {
     team_run(k->d->team, pack_member, k);
     for (int i = 0; i < k->d->size; i++)
         if (k->errors[i].status != STATUS_OK) return error_set(e, k->errors[i].status, "%s", k->errors[i].text);
     return STATUS_OK;
+}
+
+/* Kernels may read a register's width past the last row. */
+enum { SLACK_BYTES = 64 };
+
+static enum status pack_segment(struct packing *k, const struct recipe *part, struct cpu_segment *s, struct error *e) {
+    enum status status = STATUS_OK;
+    k->segment = s;
+    k->part = part;
+    s->owned_bytes = s->stride * (size_t)s->rows + SLACK_BYTES;
+    if (s->encoding->row_bytes) {
+        s->starts = mem_alloc((size_t)(s->rows + 1) * sizeof *s->starts);
+        status = pack_rows(k, e);
+        for (int64_t r = 0; r < s->rows; r++) s->starts[r + 1] += s->starts[r];
+        s->owned_bytes = s->starts[s->rows] + SLACK_BYTES;
+    }
+    if (status != STATUS_OK) return status;
+    s->owned = mem_try(s->owned_bytes);
+    if (!s->owned) return error_set(e, STATUS_NO_MEMORY, "no memory for a weight of %zu bytes (%lld x %lld as %s)", s->owned_bytes,
+                                    (long long)s->rows, (long long)k->weight->cols, s->encoding->name);
+    s->data = s->owned;
+    return pack_rows(k, e);
 }
 
 /* Bytes can be used where they lie if they are stored as wanted and the processor may load them there. */
@@ -86,7 +110,10 @@ static enum status fill_vector(struct packing *k, struct error *e) {
 }
 
 static void weight_free(struct cpu_weight *w) {
-    for (int i = 0; i < w->n_segments; i++) mem_try_free(w->segments[i].owned, w->segments[i].owned_bytes);
+    for (int i = 0; i < w->n_segments; i++) {
+        mem_try_free(w->segments[i].owned, w->segments[i].owned_bytes);
+        mem_free(w->segments[i].starts);
+    }
     mem_free(w);
 }
 

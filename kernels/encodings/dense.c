@@ -49,6 +49,6 @@ static void bf16_encode(const float *y, void *row, int64_t n) {
     }
 }
 
-const struct encoding encoding_f32 = {"f32", 1, 4, 0, f32_decode, f32_encode, NULL};
-const struct encoding encoding_f16 = {"f16", 1, 2, 0, f16_decode, f16_encode, NULL};
-const struct encoding encoding_bf16 = {"bf16", 1, 2, 0, bf16_decode, bf16_encode, NULL};
+const struct encoding encoding_f32 = {"f32", 1, 4, 0, f32_decode, f32_encode, NULL, NULL};
+const struct encoding encoding_f16 = {"f16", 1, 2, 0, f16_decode, f16_encode, NULL, NULL};
+const struct encoding encoding_bf16 = {"bf16", 1, 2, 0, bf16_decode, bf16_encode, NULL, NULL};

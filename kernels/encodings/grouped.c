@@ -128,7 +128,7 @@ enum status grouped_encode(const struct grouping *q, const struct quantizer *rul
 #define X(name, n_bits, n_group, scale_type, zero_type) \
     static const struct grouping name##_groups = {n_bits, n_group, DTYPE_##scale_type, DTYPE_##zero_type}; \
     static void name##_decode(const void *row, float *y, int64_t n) { decode(&(struct grouping){n_bits, n_group, DTYPE_##scale_type, DTYPE_##zero_type}, row, y, n); } \
-    const struct encoding encoding_##name = {#name, n_group, n_group * n_bits / 8 + (int)sizeof_##scale_type + (int)sizeof_##zero_type, 0, name##_decode, NULL, &name##_groups};
+    const struct encoding encoding_##name = {#name, n_group, n_group * n_bits / 8 + (int)sizeof_##scale_type + (int)sizeof_##zero_type, 0, name##_decode, NULL, &name##_groups, NULL};
 enum { sizeof_U8 = 1, sizeof_F16 = 2, sizeof_F32 = 4 };
 GROUPED_LIST(X)
 #undef X

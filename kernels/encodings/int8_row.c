@@ -46,4 +46,4 @@ static void int8_row_encode(const float *y, void *row, int64_t n) {
     }
 }
 
-const struct encoding encoding_int8_row = {"int8_row", 1, 1, 1, int8_row_decode, int8_row_encode, NULL};
+const struct encoding encoding_int8_row = {"int8_row", 1, 1, 1, int8_row_decode, int8_row_encode, NULL, NULL};

@@ -16,4 +16,4 @@ static void q4_0_decode(const void *row, float *y, int64_t n) {
     }
 }
 
-const struct encoding encoding_q4_0 = {"q4_0", BLOCK, BLOCK_BYTES, 0, q4_0_decode, NULL, NULL};
+const struct encoding encoding_q4_0 = {"q4_0", BLOCK, BLOCK_BYTES, 0, q4_0_decode, NULL, NULL, NULL};

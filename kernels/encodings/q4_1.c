@@ -16,4 +16,4 @@ static void q4_1_decode(const void *row, float *y, int64_t n) {
     }
 }
 
-const struct encoding encoding_q4_1 = {"q4_1", BLOCK, BLOCK_BYTES, 0, q4_1_decode, NULL, NULL};
+const struct encoding encoding_q4_1 = {"q4_1", BLOCK, BLOCK_BYTES, 0, q4_1_decode, NULL, NULL, NULL};

@@ -14,4 +14,4 @@ static void q8_0_decode(const void *row, float *y, int64_t n) {
     }
 }
 
-const struct encoding encoding_q8_0 = {"q8_0", BLOCK, BLOCK_BYTES, 0, q8_0_decode, NULL, NULL};
+const struct encoding encoding_q8_0 = {"q8_0", BLOCK, BLOCK_BYTES, 0, q8_0_decode, NULL, NULL, NULL};

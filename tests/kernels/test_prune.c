@@ -138,14 +138,14 @@ static void prune_in_batches(const struct pruning *p, const struct matrix *m, in
         }
         prune_selection_add(one, other);
     }
-    prune_selection_end(one);
+    struct prune_threshold t = prune_selection_end(one);
     int64_t before = 0;
     for (int64_t first = 0; first < m->rows; first += batch) {
         const struct prune_rows some = {.w = m->w + first * m->cols, .norm = m->norm, .first = first, .rows = batch < m->rows - first ? batch : m->rows - first, .cols = m->cols};
-        int64_t left = one->ties > before ? one->ties - before : 0;
-        before += prune_ties(one, &some);
-        prune_mask(one, &some, &left, mask + first * mask_words(m->cols));
-        ck_assert_int_eq(left, one->ties > before ? one->ties - before : 0);
+        int64_t left = t.ties > before ? t.ties - before : 0;
+        before += prune_ties(&t, &some);
+        prune_mask(&t, &some, &left, mask + first * mask_words(m->cols));
+        ck_assert_int_eq(left, t.ties > before ? t.ties - before : 0);
     }
     mem_free(one);
     mem_free(other);

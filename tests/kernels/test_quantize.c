@@ -466,7 +466,7 @@ START_TEST(products) {
     static struct encoded a, b;
     int32_t sums[T * N];
     struct error e = {0};
-    const struct product_shape shape = {T, N, K};
+    const struct quantized_product shape = {T, N, K};
     fill(x, T * K, 1, 1);
     fill(w, N * K, 1, 2);
     encode(&int8_narrow, x, T, K, 1, &a);
@@ -488,7 +488,7 @@ START_TEST(products) {
         ck_assert(y[i] == (float)((double)sum * (double)a.scale[i / N] * (double)b.scale[i % N]));
     }
     ck_assert_int_eq(sums[0], K << 14);
-    const struct product_shape wide = {1, 1, 1 << 17};
+    const struct quantized_product wide = {1, 1, 1 << 17};
     ck_assert_int_eq(product_int8(&wide, NULL, NULL, sums, &e), STATUS_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(e.text, "131072"));
 }

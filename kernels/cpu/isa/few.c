@@ -177,6 +177,46 @@ INLINE void block_int4(int tall, int rows, int64_t group, const struct few_produ
         for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a] = y[a][r] + _mm512_reduce_add_ps(sum[a][r]);
 }
 
+/* ---- sparse rows: each mask word spreads its values over a register ---- */
+
+INLINE uint32_t mask_word(const char *row, int64_t i) {
+    uint32_t word;
+    memcpy(&word, row + i / 8, sizeof word);
+    return word;
+}
+
+/* Rows of the matrix may differ in length, so that each has its own place in its values. */
+INLINE void block_bitmap(int tall, int rows, const struct few_product *p, int64_t j) {
+    const char *masks[8], *values[8];
+    const uint16_t *x = p->x;
+    __m512 sum[8][FEW_MAX_ROWS];
+    size_t mask_bytes = (size_t)(p->k + DOT_STEP - 1) / DOT_STEP * sizeof(uint32_t);
+    for (int a = 0; a < tall; a++) {
+        masks[a] = (const char *)p->w + p->w_starts[j + a];
+        values[a] = masks[a] + mask_bytes;
+        for (int r = 0; r < rows; r++) sum[a][r] = _mm512_setzero_ps();
+    }
+    for (int64_t i = 0; i < p->k; i += DOT_STEP) { /* x beyond k is zero, and no mask has bits there */
+        vd v[8];
+#pragma GCC unroll 8
+        for (int a = 0; a < tall; a++) {
+            uint32_t word = mask_word(masks[a], i);
+            v[a] = (vd)_mm512_maskz_expand_epi16(word, _mm512_loadu_si512(values[a]));
+            values[a] += 2 * (size_t)(unsigned)_mm_popcnt_u32(word);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            vd xr = load_pairs(x + r * p->x_stride + i);
+#pragma GCC unroll 8
+            for (int a = 0; a < tall; a++) sum[a][r] = _mm512_dpbf16_ps(sum[a][r], v[a], xr);
+        }
+    }
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a] = _mm512_reduce_add_ps(sum[a][r]);
+}
+
 INLINE void int4_by_group(int tall, int rows, const struct few_product *p, int64_t j) {
     if (p->groups->group == 32) block_int4(tall, rows, 32, p, j);
     else if (p->groups->group == 64) block_int4(tall, rows, 64, p, j);
@@ -192,6 +232,10 @@ INLINE void one_block(enum few_kind kind, int tall, int rows, const struct few_p
     }
     if (kind == FEW_INT4_DOT) {
         int4_by_group(tall, rows, p, j);
+        return;
+    }
+    if (kind == FEW_BITMAP_DOT) {
+        block_bitmap(tall, rows, p, j);
         return;
     }
 #endif
@@ -240,5 +284,31 @@ void ISA_NAME(isa_few)(const struct few_product *p) {
         by_rows(FEW_INT4_DOT, p);
 #endif
         break;
+    case FEW_BITMAP_DOT:
+#if defined(__AVX512BF16__)
+        by_rows(FEW_BITMAP_DOT, p);
+#endif
+        break;
+    }
+}
+
+void ISA_NAME(isa_expand)(const void *row, int64_t n, uint16_t *y) {
+    enum { BLOCK = 32 };
+    const char *masks = row, *values = masks + (size_t)(n + BLOCK - 1) / BLOCK * sizeof(uint32_t);
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        uint32_t word;
+        memcpy(&word, masks + i / 8, sizeof word);
+#if defined(__AVX512VBMI2__)
+        __mmask32 part = n - i < BLOCK ? (__mmask32)((1u << (n - i)) - 1) : ~(__mmask32)0;
+        _mm512_mask_storeu_epi16(y + i, part, _mm512_maskz_expand_epi16(word, _mm512_loadu_si512(values)));
+        values += 2 * (size_t)(unsigned)__builtin_popcount(word);
+#else
+        for (int64_t j = i; j < n && j < i + BLOCK; j++, word >>= 1) {
+            y[j] = 0;
+            if (!(word & 1)) continue;
+            memcpy(&y[j], values, sizeof *y);
+            values += sizeof *y;
+        }
+#endif
     }
 }

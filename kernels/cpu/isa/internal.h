@@ -36,6 +36,7 @@ double ISA_NAME(isa_sum_exp)(enum dtype t, const void *x, float most, float fact
 float ISA_NAME(isa_dot)(enum dtype t, const float *a, const void *b, int64_t n);
 void ISA_NAME(isa_add_scaled)(enum dtype t, const void *x, float f, float *y, int64_t n);
 void ISA_NAME(isa_transpose)(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
+void ISA_NAME(isa_expand)(const void *row, int64_t n, uint16_t *y);
 void ISA_NAME(isa_few)(const struct few_product *p);
 void ISA_NAME(isa_tile)(const struct tile_product *p);
 void ISA_NAME(isa_softmax_tile)(const struct softmax_tile *p);

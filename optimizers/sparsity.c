@@ -1,0 +1,82 @@
+/* sparsity.c: weights of linear operations pruned to a share, and stored without their zeros: loaded sparse, computed dense. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "optimizers/weights.h"
+
+enum { SHARE, BY, PER, FORMAT, SKIP };
+static const struct setting_spec settings[] = {
+    [SHARE] = {"share", "number", "0.5", "of each matrix (or row) to drop, 0 to 1"},
+    [BY] = {"by", "magnitude|zeros", "magnitude", "what to drop: the smallest, or nothing but what is zero already"},
+    [PER] = {"per", "row|matrix|2:4|4:8", "row", "where the share holds; N:M drops N of M neighbours, whatever the share"},
+    [FORMAT] = {"format", "bitmap|dense", "bitmap", "how the rest is stored: a bit mask and packed values, or with its zeros"},
+    [SKIP] = {"skip", "text", "head", "weights to leave alone: head, first, last, patterns of names, joined by +; or none"},
+    {0},
+};
+
+struct edit {
+    int is_pruned, is_sparse;
+    struct pruning pruning;
+};
+
+static const struct encoding *bitmap_of(enum dtype t) { return t == DTYPE_F32 ? &encoding_bitmap_f32 : t == DTYPE_F16 ? &encoding_bitmap_f16 : &encoding_bitmap_bf16; }
+
+static const struct recipe *edit_leaf(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e) {
+    const struct edit *k = self;
+    struct error why = {0};
+    const struct recipe *leaf = part;
+    while (leaf->kind != RECIPE_LEAF) leaf = leaf->parts[0];
+    if (k->is_pruned && prune_check(&k->pruning, part->cols, &why) != STATUS_OK) {
+        error_set(e, STATUS_INPUT, "optimizer sparsity: '%s': %s; or skip=%s", leaf->leaf, why.text, leaf->leaf);
+        return NULL;
+    }
+    if (k->is_pruned) part = recipe_prune(a, part, &k->pruning);
+    return k->is_sparse ? recipe_encode(a, part, bitmap_of(t)) : part;
+}
+
+static enum status choose(const struct settings *s, struct edit *out, struct error *e) {
+    char *end;
+    const char *per = s->value[PER], *colon = strchr(per, ':');
+    *out = (struct edit){.is_pruned = strcmp(s->value[BY], "zeros") != 0, .is_sparse = strcmp(s->value[FORMAT], "bitmap") == 0};
+    out->pruning.share = strtod(s->value[SHARE], &end);
+    if (colon) out->pruning = (struct pruning){.per = PRUNE_N_OF_M, .n = (int)strtol(per, NULL, 10), .m = (int)strtol(colon + 1, NULL, 10)};
+    else out->pruning.per = strcmp(per, "row") == 0 ? PRUNE_PER_ROW : PRUNE_PER_MATRIX;
+    if (!(out->pruning.share >= 0 && out->pruning.share <= 1)) return error_set(e, STATUS_INPUT, "optimizer sparsity: share=%s: give one from 0 to 1", s->value[SHARE]);
+    if (!out->is_pruned && !out->is_sparse) return error_set(e, STATUS_INPUT, "optimizer sparsity: by=zeros with format=dense changes nothing");
+    return STATUS_OK;
+}
+
+static enum status apply(struct pipeline *p, enum phase phase, const struct settings *s, const struct rewrite_context *context, struct rewrite *out, struct error *e) {
+    struct edit k;
+    (void)phase;
+    enum status status = choose(s, &k, e);
+    return status == STATUS_OK ? weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e) : status;
+}
+
+static int is_sparse(const struct recipe *r) {
+    if (r->kind == RECIPE_PRUNE || (r->kind == RECIPE_ENCODE && r->encoding->row_bytes)) return 1;
+    for (int i = 0; i < r->n_parts; i++)
+        if (is_sparse(r->parts[i])) return 1;
+    return 0;
+}
+
+static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
+    char what[64];
+    snprintf(what, sizeof what, "%s weights without %s", s->value[FORMAT], strcmp(s->value[BY], "zeros") == 0 ? "their zeros" : s->value[strchr(s->value[PER], ':') ? PER : SHARE]);
+    receipt_from_weights(what, r, x, is_sparse, out);
+}
+
+/* Pruning without training again is measured by quality: this only catches what has nothing to do with the model any more. */
+static double bound(const struct settings *s) {
+    struct edit k;
+    if (choose(s, &k, NULL) != STATUS_OK || !k.is_pruned) return 0;
+    double share = k.pruning.per == PRUNE_N_OF_M ? (double)k.pruning.n / k.pruning.m : k.pruning.share;
+    return 2 * sqrt(share);
+}
+
+const struct optimizer optimizer_sparsity = {
+    .name = "sparsity", .summary = "weights of linear operations pruned, stored without their zeros",
+    .phases = 1u << PHASE_WEIGHTS_, .rank = 40, .fidelity = FIDELITY_IS_LOSSY, .bound = bound, .settings = settings, .apply = apply, .receipt = receipt,
+};
