@@ -9,8 +9,10 @@
 /* ---- the table ---- */
 
 enum places { ONE_SLOT, UNEQUAL, DECODE, CHUNK, SHUFFLED }; /* which slot and position each row has */
-enum variant { DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED };
-static const char *const variant_names[] = {"", "bias", "f32 out", "q8_0", "q4_0", "q4_1", "int8_row", "int8_row part", "unpermuted"};
+enum variant { DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
+               INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4 };
+static const char *const variant_names[] = {"", "bias", "f32 out", "q8_0", "q4_0", "q4_1", "int8_row", "int8_row part", "unpermuted",
+                                            "int4_g32", "int4_g64_f32_z by HQQ", "int3_g32_z", "int2_g128", "bitmap", "bitmap part", "pruned int4_g64"};
 
 struct op_shape {
     int64_t rows;                 /* R, or B of what has a row a slot */
@@ -28,7 +30,8 @@ static const struct op_shape rows_shapes[] = {ROWS(1, 1), ROWS(1, 64), ROWS(2, 1
 static const struct op_shape table_shapes[] = {PARTS(1, 1, 1), PARTS(5, 33, 11), PARTS(17, 64, 50), PARTS(1, 96, 3), PARTS(0, 32, 11)};
 static const struct op_shape product_shapes[] = {
     PARTS(1, 1, 1), PARTS(1, 64, 64), PARTS(1, 576, 1000), PARTS(3, 7, 5), PARTS(5, 96, 96, 33), PARTS(17, 33, 65), PARTS(2, 64, 1),
-    PARTS(64, 128, 96), PARTS(7, 96, 64, 32, 32), PARTS(1, 96, 64, 32, 32), PARTS(130, 64, 48), PARTS(0, 64, 32), PARTS(33, 2048, 40)};
+    PARTS(64, 128, 96), PARTS(7, 96, 64, 32, 32), PARTS(1, 96, 64, 32, 32), PARTS(130, 64, 48), PARTS(0, 64, 32), PARTS(33, 2048, 40),
+    PARTS(1, 4352, 33), PARTS(6, 480, 40, 24), PARTS(16, 8448, 20)};
 static const struct op_shape pair_shapes[] = {PARTS(1, 1, 1, 1), PARTS(1, 64, 96, 96), PARTS(5, 33, 7, 7), PARTS(17, 64, 129, 129),
                                               PARTS(130, 32, 48, 48), PARTS(0, 64, 32, 32)};
 static const struct op_shape attention_shapes[] = { /* R, K, H, G, B, S */
@@ -39,9 +42,10 @@ static const struct op_shape attention_shapes[] = { /* R, K, H, G, B, S */
 static const struct op_shape logits_shapes[] = {ROWS(1, 1), ROWS(5, 33), ROWS(3, 1000), ROWS(9, 32000), ROWS(0, 50)};
 
 static const enum variant weightless[] = {DENSE};
-static const enum variant table_variants[] = {DENSE, STORED_Q8_0, STORED_Q4_1, INT8};
-static const enum variant product_variants[] = {DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED};
-static const enum variant pair_variants[] = {DENSE, STORED_Q4_0, INT8, INT8_PART};
+static const enum variant table_variants[] = {DENSE, STORED_Q8_0, STORED_Q4_1, INT8, INT4, SPARSE};
+static const enum variant product_variants[] = {DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
+                                                INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4};
+static const enum variant pair_variants[] = {DENSE, STORED_Q4_0, INT8, INT8_PART, INT4, SPARSE};
 
 struct group {
     enum op_kind kind;
@@ -65,7 +69,10 @@ static const enum dtype case_types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
 /* Blocks need whole rows of them; a part needs parts; heads need rows that divide. */
 static int makes_sense(const struct op_shape *s, enum variant v) {
     if ((v == STORED_Q8_0 || v == STORED_Q4_0 || v == STORED_Q4_1) && s->width % 32) return 0;
-    if (v == INT8_PART && !s->parts[1]) return 0;
+    if ((v == INT4 || v == INT3) && s->width % 32) return 0;
+    if ((v == INT4_HQQ || v == PRUNED_INT4) && s->width % 64) return 0;
+    if (v == INT2 && s->width % 128) return 0;
+    if ((v == INT8_PART || v == SPARSE_PART) && !s->parts[1]) return 0;
     if (v == UNPERMUTED && (s->parts[1] || s->parts[0] % 4)) return 0;
     return 1;
 }
@@ -169,6 +176,11 @@ static const struct recipe *leaf(struct build *b, int64_t rows, int64_t cols, co
     return recipe_leaf(&b->a, name, rows, cols);
 }
 
+static const struct recipe *sparse(struct build *b, const struct recipe *r, enum prune_per per) {
+    r = recipe_prune(&b->a, r, &(struct pruning){.per = per, .share = 0.6});
+    return recipe_encode(&b->a, r, b->c->dtype == DTYPE_F32 ? &encoding_bitmap_f32 : b->c->dtype == DTYPE_F16 ? &encoding_bitmap_f16 : &encoding_bitmap_bf16);
+}
+
 /* Part i of a weight, as the variant has it. */
 static const struct recipe *weight_part(struct build *b, int i, int64_t rows, int64_t cols) {
     enum variant v = (enum variant)b->c->variant;
@@ -177,7 +189,17 @@ static const struct recipe *weight_part(struct build *b, int i, int64_t rows, in
     if (v == STORED_Q4_1) return leaf(b, rows, cols, &encoding_q4_1);
     const struct recipe *r = leaf(b, rows, cols, encoding_of_dtype(b->c->dtype));
     if (v == INT8 || (v == INT8_PART && i == 1)) return recipe_encode(&b->a, r, &encoding_int8_row);
-    return v == UNPERMUTED ? recipe_unpermute(&b->a, r, 2) : r;
+    if (v == SPARSE || (v == SPARSE_PART && i == 1)) return sparse(b, r, v == SPARSE ? PRUNE_PER_MATRIX : PRUNE_PER_ROW);
+    if (v == PRUNED_INT4) r = recipe_prune(&b->a, r, &(struct pruning){.per = PRUNE_N_OF_M, .n = 2, .m = 4});
+    switch (v) {
+    case INT4: return recipe_quantize(&b->a, r, &encoding_int4_g32, &(struct quantizer){.bits = 4, .group = 32, .zero = QUANTIZE_ZERO_INTEGER});
+    case INT4_HQQ: return recipe_quantize(&b->a, r, &encoding_int4_g64_f32_z, &(struct quantizer){.bits = 4, .group = 64, .rounding = QUANTIZE_HQQ, .zero = QUANTIZE_ZERO_CODE});
+    case INT3: return recipe_quantize(&b->a, r, &encoding_int3_g32_z, &(struct quantizer){.bits = 3, .group = 32, .zero = QUANTIZE_ZERO_FLOAT});
+    case INT2: return recipe_quantize(&b->a, r, &encoding_int2_g128, &(struct quantizer){.bits = 2, .group = 128, .zero = QUANTIZE_ZERO_INTEGER});
+    case PRUNED_INT4: return recipe_quantize(&b->a, r, &encoding_int4_g64, &(struct quantizer){.bits = 4, .group = 64, .zero = QUANTIZE_ZERO_INTEGER});
+    case UNPERMUTED: return recipe_unpermute(&b->a, r, 2);
+    default: return r;
+    }
 }
 
 static int weight(struct build *b) {

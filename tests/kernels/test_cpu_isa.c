@@ -230,7 +230,7 @@ static void check_few(const struct isa_kernels *isa, enum few_kind kind, int row
     for (int r = 0; r < rows; r++)
         for (int64_t i = 0; i < k; i++) store(xt, x, r * stride + i, uniform(&seed));
     y[rows * n] = 42;
-    struct few_product p = {kind, rows, n, k, stride, n, w_stride, w, x, y};
+    struct few_product p = {.kind = kind, .rows = rows, .n = n, .k = k, .x_stride = stride, .y_stride = n, .w_stride = w_stride, .w = w, .x = x, .y = y};
     isa->few(&p);
     ck_assert(y[rows * n] == 42);
     for (int r = 0; r < rows; r++)

@@ -4,8 +4,10 @@
 #include <math.h>
 
 #include "check_main.h"
+#include "kernels/base/memory.h"
 #include "kernels/base/random.h"
 #include "kernels/encoding.h"
+#include "kernels/quantize.h"
 
 /* ---- examples that others computed; printed there with nine digits, which fix a float ---- */
 
@@ -150,9 +152,75 @@ START_TEST(damage_stays_visible) {
 }
 END_TEST
 
+/* ---- groups ---- */
+
+/* Every code comes back where it was: values are (code - zero) scale, so that a row of codes tells them apart. */
+START_TEST(codes_there_and_back) {
+    static const struct encoding *const list[] = {
+#define X(name, bits, group, scale, zero) &encoding_##name,
+        GROUPED_LIST(X)
+#undef X
+    };
+    uint64_t state = 5;
+    for (size_t k = 0; k < sizeof list / sizeof *list; k++)
+        for (int64_t n = list[k]->block; n <= 11 * list[k]->block; n += list[k]->block) {
+            float in[11 * 128], out[11 * 128];
+            const struct grouping *q = list[k]->groups;
+            const struct quantizer rule = {.bits = q->bits, .group = q->group, .zero = QUANTIZE_ZERO_INTEGER};
+            char *row = mem_alloc(encoding_row_bytes(list[k], n) + 1);
+            struct error e = {0};
+            for (int64_t i = 0; i < n; i++) { /* whole numbers 0 to top, both in each group: scale 1, zero 0 */
+                int top = (1 << q->bits) - 1;
+                in[i] = i % q->group == 0 ? 0 : i % q->group == 1 ? (float)top : (float)(random_next(&state) % (uint64_t)(top + 1));
+            }
+            ck_assert_msg(grouped_encode(q, &rule, in, 0, row + 1, n, &e) == STATUS_OK, "%s", e.text);
+            list[k]->decode(row + 1, out, n);
+            for (int64_t i = 0; i < n; i++) REQUIRE(in[i] == out[i], "%s, n %lld: element %lld is %g, not %g", list[k]->name, (long long)n, (long long)i, (double)out[i], (double)in[i]);
+            mem_free(row);
+        }
+}
+END_TEST
+
+START_TEST(damage_in_groups_is_named) {
+    float row[64] = {0};
+    char to[64];
+    struct error e = {0};
+    row[37] = NAN;
+    ck_assert_int_eq(grouped_encode(encoding_int4_g32.groups, &(struct quantizer){.bits = 4, .group = 32, .zero = QUANTIZE_ZERO_INTEGER}, row, 5, to, 64, &e), STATUS_INPUT);
+    ck_assert_msg(strstr(e.text, "[5, 37]"), "%s", e.text);
+}
+END_TEST
+
+/* ---- sparse rows ---- */
+
+START_TEST(bitmaps_there_and_back) {
+    static const struct encoding *const list[] = {&encoding_bitmap_f32, &encoding_bitmap_f16, &encoding_bitmap_bf16};
+    uint64_t state = 6;
+    for (int k = 0; k < 3; k++)
+        for (int64_t n = 0; n < 200; n += 1 + n / 9)
+            for (unsigned density = 0; density <= 8; density++) {
+                float in[200], out[200];
+                char row[1 + 7 * 4 + 200 * 4];
+                int64_t kept = 0;
+                for (int64_t i = 0; i < n; i++) {
+                    in[i] = random_next(&state) % 8 < density ? (float)(1 + random_next(&state) % 100) / 64 : 0;
+                    kept += in[i] != 0;
+                }
+                list[k]->encode(in, row + 1, n);
+                list[k]->decode(row + 1, out, n);
+                ck_assert_int_eq(memcmp(in, out, (size_t)n * sizeof *in), 0);
+                ck_assert_uint_eq(list[k]->row_bytes(row + 1, n), (size_t)((n + 31) / 32 * 4 + kept * list[k]->block_bytes));
+                ck_assert_uint_le(list[k]->row_bytes(row + 1, n), encoding_row_bytes(list[k], n));
+            }
+}
+END_TEST
+
 START_TEST(names) {
 #define X(name) ck_assert_ptr_eq(encoding_find(#name), &encoding_##name);
     ENCODING_LIST(X)
+#undef X
+#define X(name, bits, group, scale, zero) ck_assert_ptr_eq(encoding_find(#name), &encoding_##name);
+    GROUPED_LIST(X)
 #undef X
     ck_assert_ptr_null(encoding_find("q4_k"));
     ck_assert_ptr_eq(encoding_of_dtype(DTYPE_BF16), &encoding_bf16);
@@ -162,4 +230,4 @@ START_TEST(names) {
 END_TEST
 
 TEST_MAIN("encoding", examples, blocks_by_formula, dense_every_pattern, dense_there_and_back, int8_rows,
-          damage_stays_visible, names)
+          damage_stays_visible, codes_there_and_back, damage_in_groups_is_named, bitmaps_there_and_back, names)
