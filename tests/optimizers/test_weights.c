@@ -1,0 +1,205 @@
+/* quantize and sparsity on a toy: which weights they touch, what they make of them, what they refuse, what their receipts say. */
+#include <string.h>
+
+#include "check_main.h"
+#include "optimizers/optimizer.h"
+#include "toy_model.h"
+
+struct tried {
+    struct toy toy;
+    struct arena a;
+    struct optimizer_use uses[3];
+    struct rewrite rewrites[3];
+    int n;
+};
+
+static enum status try(struct tried *t, const char *const *opts, const struct rewrite_context *context, struct error *e) {
+    enum status s = STATUS_OK;
+    *t = (struct tried){0};
+    toy_open(&t->toy, 1, 4, 2);
+    while (opts[t->n] && s == STATUS_OK) {
+        s = optimizer_parse(opts[t->n], &t->a, &t->uses[t->n], e);
+        t->n++;
+    }
+    return s == STATUS_OK ? optimizers_apply(&t->toy.pipeline, t->uses, t->n, context, t->rewrites, e) : s;
+}
+
+static void end(struct tried *t) {
+    toy_close(&t->toy);
+    arena_free(&t->a);
+}
+
+static const struct recipe *weight_of(const struct tried *t, const char *name) {
+    const struct program *p = &t->toy.pipeline.programs[0];
+    int i = program_find(p, name);
+    ck_assert_msg(i >= 0, "no '%s'", name);
+    return p->tensors[i].recipe;
+}
+
+static int is_encoded(const struct recipe *r) { return r->kind == RECIPE_ENCODE; }
+
+/* Two programs of two layers with seven projections each; the head stays. */
+START_TEST(projections_are_quantized_and_the_head_is_not) {
+    struct tried t;
+    struct error e = {0};
+    ck_assert_msg(try(&t, (const char *const[]){"quantize", NULL}, NULL, &e) == STATUS_OK, "%s", e.text);
+    ck_assert_int_eq(t.rewrites[0].found, 28);
+    ck_assert_int_eq(t.rewrites[0].replaced, 28);
+    ck_assert(is_encoded(weight_of(&t, "layer0.q_proj.weight")));
+    ck_assert_ptr_eq(weight_of(&t, "layer0.q_proj.weight")->encoding, &encoding_int8_row);
+    ck_assert(!is_encoded(weight_of(&t, "head.weight")));
+    ck_assert(!is_encoded(weight_of(&t, "embed.weight")));
+    end(&t);
+}
+END_TEST
+
+START_TEST(what_is_skipped_stays) {
+    static const struct { const char *opt; int found; } all[] = {
+        {"quantize=skip=none", 30}, {"quantize=skip=first+last", 2}, {"quantize=skip=first+head", 14}, {"quantize=skip=head+*down_proj*", 24},
+        {"quantize=skip=*", 0}, {"sparsity=skip=head+last", 14}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct tried t;
+        struct error e = {0};
+        ck_assert_msg(try(&t, (const char *const[]){all[i].opt, NULL}, NULL, &e) == STATUS_OK, "%s", e.text);
+        ck_assert_msg(t.rewrites[0].replaced == all[i].found, "%s: %d", all[i].opt, t.rewrites[0].replaced);
+        end(&t);
+    }
+}
+END_TEST
+
+/* The leaves of a fused product are quantized apart, and have the scales that they have alone. */
+START_TEST(leaves_of_fused_weights_are_edited) {
+    struct tried t;
+    struct error e = {0};
+    ck_assert_int_eq(try(&t, (const char *const[]){"quantize=skip=head+*k_proj*", "fusion", NULL}, NULL, &e), STATUS_OK);
+    const struct program *p = &t.toy.pipeline.programs[0];
+    int seen = 0;
+    for (size_t i = 0; i < p->n_tensors; i++) {
+        const struct recipe *r = p->tensors[i].recipe;
+        if (!r || r->kind != RECIPE_CONCAT || r->n_parts != 3) continue;
+        ck_assert(is_encoded(r->parts[0]) && !is_encoded(r->parts[1]) && is_encoded(r->parts[2]));
+        seen++;
+    }
+    ck_assert_int_eq(seen, 2);
+    end(&t);
+}
+END_TEST
+
+START_TEST(pruning_keeps_what_it_should) {
+    struct tried t;
+    struct error e = {0};
+    float plain[16], pruned[16];
+    ck_assert_int_eq(try(&t, (const char *const[]){"sparsity=share=0.5", NULL}, NULL, &e), STATUS_OK);
+    const struct recipe *r = weight_of(&t, "layer1.q_proj.weight");
+    ck_assert_ptr_eq(r->encoding, &encoding_bitmap_f32);
+    ck_assert_int_eq(recipe_settle(r, t.toy.pipeline.weights, NULL, &e), STATUS_OK);
+    ck_assert_int_eq(recipe_decode(r, t.toy.pipeline.weights, 3, 1, pruned, &e), STATUS_OK);
+    ck_assert_int_eq(recipe_decode(r->parts[0]->parts[0], t.toy.pipeline.weights, 3, 1, plain, &e), STATUS_OK);
+    int zeros = 0;
+    for (int i = 0; i < 16; i++) {
+        zeros += pruned[i] == 0;
+        ck_assert(pruned[i] == 0 || pruned[i] == plain[i]);
+    }
+    ck_assert_int_eq(zeros, 8);
+    end(&t);
+}
+END_TEST
+
+/* ---- by matrix ---- */
+
+/* Whatever rows are asked for, in whatever order, and by however many hands: one threshold, ties in the order of rows. */
+static void fill_ties(const void *self, const char *name, int64_t r, float *y, int64_t cols) {
+    (void)self, (void)name;
+    for (int64_t i = 0; i < cols; i++) y[i] = (float)((r * 7 + i * 3) % 4 + 1) * ((r + i) % 2 ? 1.0f : -1.0f);
+}
+static enum status find_ties(void *self, const char *name, struct leaf *out, struct error *e) {
+    (void)self, (void)e;
+    *out = (struct leaf){.name = name, .rows = -1, .cols = -1, .encoding = &encoding_f32, .fill = fill_ties};
+    return STATUS_OK;
+}
+
+static void three_in_turn(void *self, void (*work)(void *arg, int member), void *arg) {
+    (void)self;
+    for (int i = 2; i >= 0; i--) work(arg, i);
+}
+
+START_TEST(ties_fall_in_the_order_of_rows) {
+    enum { ROWS = 33, COLS = 21 };
+    static const struct weight_source source = {.find = find_ties};
+    struct arena a = {0};
+    struct error e = {0};
+    float w[ROWS * COLS], got[ROWS * COLS];
+    for (int share = 0; share <= 10; share++) {
+        const struct pruning p = {.per = PRUNE_PER_MATRIX, .share = share / 10.0};
+        const struct recipe *r = recipe_prune(&a, recipe_leaf(&a, "w", ROWS, COLS), &p);
+        uint32_t mask[ROWS];
+        ck_assert_int_eq(recipe_settle(r, &source, share % 2 ? NULL : &(struct hands){three_in_turn, NULL, 3}, &e), STATUS_OK);
+        for (int64_t i = ROWS - 1; i >= 0; i--) ck_assert_int_eq(recipe_decode(r, &source, i, 1, got + i * COLS, &e), STATUS_OK);
+        for (int64_t i = 0; i < ROWS; i++) fill_ties(NULL, "w", i, w + i * COLS, COLS);
+        ck_assert_int_eq(prune(&p, &(struct prune_rows){.w = w, .rows = ROWS, .cols = COLS}, mask, &e), STATUS_OK);
+        for (int64_t i = 0; i < ROWS * COLS; i++) ck_assert(got[i] == (mask_get(mask + i / COLS, i % COLS) ? w[i] : 0));
+    }
+    arena_free(&a);
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+static void assert_refused(const char *opt, const char *expected) {
+    struct tried t;
+    struct error e = {0};
+    ck_assert_int_eq(try(&t, (const char *const[]){opt, NULL}, NULL, &e), STATUS_INPUT);
+    ck_assert_msg(strstr(e.text, expected), "'%s' lacks '%s'", e.text, expected);
+    end(&t);
+}
+
+START_TEST(what_makes_no_sense_is_refused) {
+    assert_refused("quantize=kind=int4", "have 16 elements, no multiple of group=64");
+    assert_refused("quantize=rounding=hqq", "kind=int8 has no zero points");
+    assert_refused("quantize=kind=int4,rounding=hqq", "zero=float");
+    assert_refused("quantize=kind=int5", "is not allowed");
+    assert_refused("sparsity=share=1.5", "give one from 0 to 1");
+    assert_refused("sparsity=share=half", "is not allowed");
+    assert_refused("sparsity=by=zeros,format=dense", "changes nothing");
+}
+END_TEST
+
+/* ---- receipts ---- */
+
+static enum status refuse(void *self, const struct program *p, const struct op *op, struct error *e) {
+    (void)self;
+    return p->tensors[op->in[1]].recipe->kind == RECIPE_ENCODE ? error_set(e, STATUS_UNSUPPORTED, "no such kernel") : STATUS_OK;
+}
+
+static struct receipt receipt_of(const struct tried *t, int64_t calls) {
+    struct executed_op ops[256];
+    struct executed x = {.ops = ops, .is_complete = 1};
+    struct receipt out = {0};
+    const struct program *p = &t->toy.pipeline.programs[0];
+    for (size_t i = 0; i < p->n_ops; i++) ops[x.n_ops++] = (struct executed_op){p, &p->ops[i], calls};
+    t->uses[0].optimizer->receipt(&t->uses[0].settings, &t->rewrites[0], &x, &out);
+    return out;
+}
+
+START_TEST(receipts_come_from_what_ran) {
+    static const char *const opts[] = {"quantize", "sparsity=share=0.75"};
+    for (int i = 0; i < 2; i++) {
+        struct tried t;
+        struct error e = {0};
+        ck_assert_int_eq(try(&t, (const char *const[]){opts[i], NULL}, NULL, &e), STATUS_OK);
+        struct receipt r = receipt_of(&t, 3);
+        ck_assert_int_eq(r.kind, RECEIPT_IS_ENGAGED);
+        ck_assert_msg(strstr(r.evidence, "42 executions of linear operations"), "%s", r.evidence);
+        ck_assert_int_eq(receipt_of(&t, 0).kind, RECEIPT_IS_NO_OP);
+        end(&t);
+        ck_assert_int_eq(try(&t, (const char *const[]){opts[i], NULL}, &(struct rewrite_context){.supports = refuse}, &e), STATUS_OK);
+        r = receipt_of(&t, 3);
+        ck_assert_int_eq(r.kind, RECEIPT_IS_FALLBACK);
+        ck_assert_msg(strstr(r.evidence, "no such kernel"), "%s", r.evidence);
+        end(&t);
+    }
+}
+END_TEST
+
+TEST_MAIN("weights", projections_are_quantized_and_the_head_is_not, what_is_skipped_stays, leaves_of_fused_weights_are_edited, pruning_keeps_what_it_should,
+          ties_fall_in_the_order_of_rows, what_makes_no_sense_is_refused, receipts_come_from_what_ran)
