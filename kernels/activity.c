@@ -107,14 +107,14 @@ static int compare_owners(const void *pa, const void *pb, const void *context) {
     return SORT_BY(a->correlation, b->correlation);
 }
 
-static int is_before(const void *item, const void *key) { return ((const struct activity_owner *)item)->correlation < ((const struct activity_op *)key)->correlation; }
+static int is_owner_before(const void *item, const void *key) { return ((const struct activity_owner *)item)->correlation < ((const struct activity_op *)key)->correlation; }
 
 void activity_join_owners(struct activity *a) {
     size_t at = 0;
     sort_stable(a->owners, a->n_owners, sizeof *a->owners, compare_owners, NULL);
     for (size_t i = 0; i < a->n_ops && a->n_owners; i++) {
         struct activity_op *op = &a->ops[i];
-        at = sort_find_near(a->owners, a->n_owners, sizeof *a->owners, at, is_before, op);
+        at = sort_find_near(a->owners, a->n_owners, sizeof *a->owners, at, is_owner_before, op);
         if (at < a->n_owners && a->owners[at].correlation == op->correlation) op->owner = a->owners[at].owner;
     }
     mem_free(a->owners);
@@ -122,7 +122,52 @@ void activity_join_owners(struct activity *a) {
     a->n_owners = a->owner_capacity = 0;
 }
 
-/* ---- calls ---- */
+/* ---- the calls of operations ---- */
+
+static int compare_calls(const void *pa, const void *pb, const void *context) {
+    const struct activity_call *a = pa, *b = pb;
+    (void)context;
+    int by_process = SORT_BY(a->process, b->process), by_correlation = SORT_BY(a->correlation, b->correlation);
+    if (by_process) return by_process;
+    if (by_correlation) return by_correlation;
+    int by_start = SORT_BY(a->start_ns, b->start_ns);
+    return by_start ? by_start : SORT_BY(a->row, b->row);
+}
+
+static int is_call_before(const void *item, const void *key) {
+    const struct activity_call *call = item;
+    const struct activity_op *op = key;
+    if (call->process != op->process) return call->process < op->process;
+    return call->correlation < op->correlation;
+}
+
+void activity_join_calls(struct activity *a) {
+    size_t at = 0;
+    sort_stable(a->calls, a->n_calls, sizeof *a->calls, compare_calls, NULL);
+    for (size_t i = 0; i < a->n_ops; i++) {
+        struct activity_op *op = &a->ops[i];
+        op->call = -1;
+        if (op->correlation < 0 || a->n_calls == 0) continue;
+        at = sort_find_near(a->calls, a->n_calls, sizeof *a->calls, at, is_call_before, op);
+        const struct activity_call *call = at < a->n_calls ? &a->calls[at] : NULL;
+        if (call && call->process == op->process && call->correlation == op->correlation) op->call = (int32_t)at;
+    }
+}
+
+/* ---- order ---- */
+
+static int compare_ops(const void *pa, const void *pb, const void *context) {
+    const struct activity_op *a = pa, *b = pb;
+    (void)context;
+    int by_device = SORT_BY(a->device, b->device), by_start = SORT_BY(a->start_ns, b->start_ns);
+    if (by_device || by_start) return by_device ? by_device : by_start;
+    int by_end = SORT_BY(a->end_ns, b->end_ns), by_stream = SORT_BY(a->stream, b->stream);
+    return by_end ? by_end : by_stream ? by_stream : SORT_BY(a->correlation, b->correlation);
+}
+
+void activity_sort_ops(struct activity *a) { sort_stable(a->ops, a->n_ops, sizeof *a->ops, compare_ops, NULL); }
+
+/* ---- what calls do ---- */
 
 static int has_word(const char *name, const char *word) { return strstr(name, word) != NULL; }
 
