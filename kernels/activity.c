@@ -53,24 +53,15 @@ int32_t activity_name(struct activity *a, const char *text, size_t bytes) {
 
 /* ---- rows ---- */
 
-/* By half, and without touching what is new: of millions of rows only those that are used cost memory. */
-static void *grow(void *rows, size_t n, size_t *capacity, size_t row_bytes) {
-    if (n < *capacity) return rows;
-    size_t more = *capacity + (*capacity ? *capacity / 2 : 64);
-    rows = mem_resize(rows, more * row_bytes);
-    *capacity = more;
-    return rows;
-}
-
 struct activity_op *activity_add_op(struct activity *a) {
-    a->ops = grow(a->ops, a->n_ops, &a->op_capacity, sizeof *a->ops);
+    LIST_EXTEND(a->ops, a->n_ops, a->op_capacity);
     struct activity_op *op = &a->ops[a->n_ops++];
     *op = (struct activity_op){.correlation = -1, .call = -1, .range = -1};
     return op;
 }
 
 struct activity_call *activity_add_call(struct activity *a) {
-    a->calls = grow(a->calls, a->n_calls, &a->call_capacity, sizeof *a->calls);
+    LIST_EXTEND(a->calls, a->n_calls, a->call_capacity);
     struct activity_call *call = &a->calls[a->n_calls];
     *call = (struct activity_call){.correlation = -1, .row = (int32_t)a->n_calls};
     a->n_calls++;
@@ -78,7 +69,7 @@ struct activity_call *activity_add_call(struct activity *a) {
 }
 
 struct activity_range *activity_add_range(struct activity *a) {
-    a->ranges = grow(a->ranges, a->n_ranges, &a->range_capacity, sizeof *a->ranges);
+    LIST_EXTEND(a->ranges, a->n_ranges, a->range_capacity);
     struct activity_range *range = &a->ranges[a->n_ranges];
     *range = (struct activity_range){.row = (int32_t)a->n_ranges, .parent = -1};
     a->n_ranges++;
@@ -86,14 +77,14 @@ struct activity_range *activity_add_range(struct activity *a) {
 }
 
 struct activity_owner *activity_add_owner(struct activity *a) {
-    a->owners = grow(a->owners, a->n_owners, &a->owner_capacity, sizeof *a->owners);
+    LIST_EXTEND(a->owners, a->n_owners, a->owner_capacity);
     struct activity_owner *owner = &a->owners[a->n_owners++];
     *owner = (struct activity_owner){.correlation = -1};
     return owner;
 }
 
 struct activity_device *activity_add_device(struct activity *a) {
-    a->devices = grow(a->devices, a->n_devices, &a->device_capacity, sizeof *a->devices);
+    LIST_EXTEND(a->devices, a->n_devices, a->device_capacity);
     struct activity_device *device = &a->devices[a->n_devices++];
     *device = (struct activity_device){0};
     return device;

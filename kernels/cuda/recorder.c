@@ -148,7 +148,7 @@ static struct activity_op *add_op(struct recorder *r, enum activity_kind kind, c
         r->a.integrity.untimed++;
         return NULL;
     }
-    LIST_GROW(r->op_nodes, r->a.n_ops, r->op_node_capacity);
+    LIST_EXTEND(r->op_nodes, r->a.n_ops, r->op_node_capacity);
     r->op_nodes[r->a.n_ops] = w->node;
     struct activity_op *op = activity_add_op(&r->a);
     op->kind = (uint8_t)kind;
