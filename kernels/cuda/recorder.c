@@ -6,7 +6,7 @@
 
 #include "kernels/base/thread.h"
 
-enum { BUFFER_BYTES = 4 << 20, POOL = 16, MOST_QUEUED = 4096, DEPTH = 64, ENTRIES_AT_FIRST = 256 };
+enum { BUFFER_BYTES = 4 << 20, POOL = 16, MOST_QUEUED = 4096, DEPTH = 64, ENTRIES_AT_FIRST = 256, KINDS = 64 };
 
 struct entry {
     uint64_t key, value;           /* key 0: empty */
@@ -48,6 +48,7 @@ struct recorder {
     uint64_t *op_nodes;            /* beside a.ops: graph nodes */
     size_t op_node_capacity;
     struct table nodes;            /* a graph's node → the owner of what was captured */
+    size_t record_bytes[KINDS];    /* from one record to the next; 0: none was followed yet */
     int process;
 };
 
@@ -238,12 +239,27 @@ static void read_record(struct recorder *r, const struct cupti_record *record) {
     }
 }
 
+/* Whether another record begins where the last whole one ends: at a cut one CUPTI's iterator says no more than that it has
+ * come to the end. */
+static int is_cut(const struct recorder *r, const uint8_t *buffer, size_t valid, const struct cupti_record *last) {
+    size_t bytes = last && last->kind < KINDS ? r->record_bytes[last->kind] : 0, at = last ? (size_t)((const uint8_t *)last - buffer) + bytes : 0;
+    uint32_t kind = 0;
+    if (last && bytes == 0) return 0; /* not known */
+    if (at + sizeof kind <= valid) memcpy(&kind, buffer + at, sizeof kind);
+    return kind != 0;
+}
+
 static void read_buffer(struct recorder *r, uint8_t *buffer, size_t valid) {
-    struct cupti_record *record = NULL;
+    struct cupti_record *record = NULL, *last = NULL;
     size_t dropped = 0;
     int code;
-    while ((code = r->library->ActivityGetNextRecord(buffer, valid, &record)) == CUPTI_OK) read_record(r, record);
+    while ((code = r->library->ActivityGetNextRecord(buffer, valid, &record)) == CUPTI_OK) {
+        if (last && last->kind < KINDS) r->record_bytes[last->kind] = (size_t)((uint8_t *)record - (uint8_t *)last);
+        read_record(r, record);
+        last = record;
+    }
     if (code != CUPTI_END) r->a.integrity.unknown++;
+    else if (is_cut(r, buffer, valid, last)) r->a.integrity.dropped++;
     if (r->library->ActivityGetNumDroppedRecords(NULL, 0, &dropped) == CUPTI_OK) r->a.integrity.dropped += (int64_t)dropped;
 }
 

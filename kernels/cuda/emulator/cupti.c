@@ -11,7 +11,8 @@
 #include "kernels/cuda/emulator/observe.h"
 #include "kernels/cuda/emulator/runtime.h"
 
-enum { MOST_KINDS = 64, STACK = 64, BAD_RECORD = 27, CALLBACK_OF_NAMES = 16 };
+enum { MOST_KINDS = 64, STACK = 64, INVALID_KIND = 21, CALLBACK_OF_NAMES = 16 };
+enum { MARKER = 12, MARKER_BYTES = 56, OTHER_BYTES = 56 }; /* of kinds that are walked over: ranges as CUPTI has them; overhead and waits */
 
 static struct {
     cupti_buffer_wanted wanted;
@@ -50,6 +51,8 @@ static size_t size_of(uint32_t kind) {
     case CUPTI_EXTERNAL: return sizeof(struct cupti_external_record);
     case CUPTI_GRAPH: return sizeof(struct cupti_graph_record);
     case CUPTI_DEVICE: return sizeof(struct cupti_device_record);
+    case CUPTI_OVERHEAD: case CUPTI_SYNCHRONIZATION: return OTHER_BYTES;
+    case MARKER: return MARKER_BYTES;
     default: return 0;
     }
 }
@@ -195,12 +198,15 @@ static int enable(uint32_t kind) {
 }
 static int disable(uint32_t kind) { return c.is_on[kind] = 0, CUPTI_OK; }
 static int set_attribute(uint32_t attribute, size_t *bytes, void *value) { return (void)attribute, (void)bytes, (void)value, CUPTI_OK; }
+/* As the library, it stops quietly at a record that is not whole. */
 static int next_record(uint8_t *buffer, size_t valid, struct cupti_record **record) {
     uint8_t *at = *record ? (uint8_t *)*record + size_of((*record)->kind) : buffer;
     if (at >= buffer + valid) return CUPTI_END;
+    size_t bytes = size_of(((struct cupti_record *)(void *)at)->kind);
+    if (bytes == 0) return INVALID_KIND;
+    if (at + bytes > buffer + valid) return CUPTI_END;
     *record = (struct cupti_record *)(void *)at;
-    size_t bytes = size_of((*record)->kind);
-    return bytes && at + bytes <= buffer + valid ? CUPTI_OK : BAD_RECORD;
+    return CUPTI_OK;
 }
 static int dropped_records(void *context, uint32_t stream, size_t *dropped) {
     (void)context, (void)stream;
