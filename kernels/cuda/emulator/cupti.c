@@ -23,6 +23,8 @@ static struct {
     uint8_t *buffer;
     size_t bytes, used, dropped;
     int n_untimed, n_lost; /* of the next ones */
+    _Atomic int64_t set_ns; /* by which the clock was set; any thread asks for the time */
+    int64_t next_set_ns; /* and will be as the next work begins */
     struct cupti_graph_record graph; /* a launch that is being recorded as a whole; correlation 0: none */
     const char *call_names[CALLBACK_OF_NAMES];
 } c;
@@ -36,6 +38,7 @@ void emulator_cupti_trouble(enum emulator_cupti_trouble t, int n) {
     if (t == EMULATOR_CUPTI_DROPS) c.n_lost = n;
     if (t == EMULATOR_CUPTI_UNTIMED) c.n_untimed = n;
     if (t == EMULATOR_CUPTI_DENIED) c.is_denied = n;
+    if (t == EMULATOR_CUPTI_CLOCK) c.next_set_ns = n;
 }
 
 void emulator_cupti_device(const struct emulator_cupti_device *d) { device = *d; }
@@ -105,16 +108,21 @@ static uint32_t callback_of(const char *name) {
     return i;
 }
 
+/* Of the device's time; 0 is none. */
+static uint64_t system_ns(uint64_t ns) { return ns ? ns + (uint64_t)c.set_ns : 0; }
+
 static void called(const struct emulator_called *call) {
     end_graph();
     struct cupti_external_record x = {.kind = CUPTI_EXTERNAL, .external_kind = CUPTI_EXTERNAL_CUSTOM0, .id = depth ? stack[depth - 1] : 0, .correlation = call->correlation};
-    struct cupti_call_record r = {.kind = CUPTI_RUNTIME, .callback = callback_of(call->name), .start = call->start_ns, .end = call->end_ns, .thread = (uint32_t)(uintptr_t)pthread_self(), .correlation = call->correlation};
+    struct cupti_call_record r = {.kind = CUPTI_RUNTIME, .callback = callback_of(call->name), .start = system_ns(call->start_ns), .end = system_ns(call->end_ns), .thread = (uint32_t)(uintptr_t)pthread_self(), .correlation = call->correlation};
     if (depth) put(&x, sizeof x);
     put(&r, sizeof r);
 }
 
 static void done(const struct emulator_done *d) {
-    uint64_t start = d->start_ns, end = d->end_ns;
+    c.set_ns += c.next_set_ns;
+    c.next_set_ns = 0;
+    uint64_t start = system_ns(d->start_ns), end = system_ns(d->end_ns);
     if (c.n_untimed > 0 && c.n_untimed--) start = end = 0;
     if (d->node && c.is_on[CUPTI_GRAPH]) {
         if (c.graph.correlation != d->correlation) {
@@ -151,7 +159,7 @@ static int result_string(int status, const char **text) {
     *text = status == CUPTI_OTHER_SUBSCRIBER ? "CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED" : status == CUPTI_NO_PRIVILEGES ? "CUPTI_ERROR_INSUFFICIENT_PRIVILEGES" : "an emulated error";
     return CUPTI_OK;
 }
-static int timestamp(uint64_t *ns) { return *ns = emulator_now_ns(), CUPTI_OK; }
+static int timestamp(uint64_t *ns) { return *ns = system_ns(emulator_now_ns()), CUPTI_OK; }
 static int callback_name(uint32_t domain, uint32_t id, const char **name) {
     (void)domain;
     pthread_mutex_lock(&lock);
