@@ -51,7 +51,6 @@ endif()
 # ---- the library that assay trace puts into programs: needs no toolkit, and of ours only what it records with ----
 
 file(GLOB INJECT_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/cuda/inject/*.c)
-list(FILTER INJECT_SOURCES EXCLUDE REGEX "/layout_check\\.c$")
 add_library(assay_inject SHARED ${INJECT_SOURCES} ${BASE_SOURCES} ${CMAKE_SOURCE_DIR}/kernels/activity.c ${CMAKE_SOURCE_DIR}/kernels/activity_file.c
   ${CMAKE_SOURCE_DIR}/kernels/cuda/recorder.c ${CMAKE_SOURCE_DIR}/kernels/cuda/library.c)
 target_link_libraries(assay_inject PRIVATE assay_flags Threads::Threads ${CMAKE_DL_LIBS})
@@ -61,7 +60,7 @@ if(NOT ASSAY_CUDA STREQUAL "OFF")
   find_path(ASSAY_TOOLKIT_HEADERS nvtx3/nvToolsExt.h HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda /opt/cuda PATH_SUFFIXES include)
 endif()
 if(ASSAY_TOOLKIT_HEADERS)
-  add_library(assay_layout_check OBJECT ${CMAKE_SOURCE_DIR}/kernels/cuda/inject/layout_check.c)
+  add_library(assay_layout_check OBJECT ${CMAKE_SOURCE_DIR}/kernels/cuda/layout_check.c)
   target_include_directories(assay_layout_check SYSTEM PRIVATE ${ASSAY_TOOLKIT_HEADERS})
   target_link_libraries(assay_layout_check PRIVATE assay_flags)
 endif()

@@ -26,6 +26,12 @@ struct null_script {
     size_t memory_bytes;   /* what the device claims to have; 0: unlimited */
 };
 
+/* Told of bytes of weights as they become ready. */
+struct load_watch {
+    void (*loaded)(void *to, double bytes);  /* NULL: nobody looks */
+    void *to;
+};
+
 struct device_options {
     int threads;             /* cpu: team size; 0: all that this process may use */
     const char *isa;         /* cpu: "plain", "avx2", "avx512", "avx512bf16", "amx"; NULL: the best found */
@@ -33,6 +39,7 @@ struct device_options {
     struct clock *clock;     /* borrowed */
     const struct null_script *script; /* null only */
     int unit;                /* number of its unit in traces */
+    struct load_watch watch;
 };
 
 /* A limit of a device that measures its own: bytes or operations a second. */
@@ -41,6 +48,13 @@ struct limit {
     enum limit_kind kind;
     size_t bytes;            /* READ, COPY: the working set */
     enum dtype dtype;        /* MATRIX */
+};
+
+/* What a device's own instruments say; NAN where it has none for it. Counters run on from some moment of their own. */
+struct telemetry {
+    double energy_j, held_by_power_s, held_by_heat_s; /* counters: used; clocks held down, by power limits and by heat */
+    double clock_mhz, temperature_c;                  /* now */
+    double used_bytes;                                /* of its memory now, by whomever */
 };
 
 struct memory_use {
@@ -87,6 +101,8 @@ struct backend {
     /* Of devices with memory of their own, NULL elsewhere: `repeats` runs of what shows the limit. UNSUPPORTED where the
      * device has no such unit or memory. */
     enum status (*measure_limit)(struct device *d, const struct limit *l, int repeats, double *per_s, struct error *e);
+    /* Of devices with instruments, NULL elsewhere: may take milliseconds, so never in a timed region. */
+    void (*telemetry)(struct device *d, struct telemetry *out);
     /* Facts for the record: "isa", "threads", "compute_unit.linear.bf16", "library"; called with each pair. */
     void (*describe)(const struct device *d, void (*each)(void *to, const char *key, const char *value), void *to);
 };
@@ -95,7 +111,11 @@ struct device_head {
     const struct backend *backend;
     int unit, n_lanes;
     int is_asynchronous; /* then n_lanes is 2: see trace.h */
+    struct load_watch watch;
 };
+static inline void device_loaded(const struct device_head *d, double bytes) {
+    if (d->watch.loaded) d->watch.loaded(d->watch.to, bytes);
+}
 struct prepared_head {
     const struct backend *backend;
     const struct program *program;   /* borrowed */

@@ -82,7 +82,7 @@ static void worker_close(void *self) { (void)self; }
 
 enum status ceilings_measure_devices(const struct ceilings_options *o, struct ceiling_list *out, struct error *e) {
     struct worker_program program = {worker_open, worker_serve, worker_close, (void *)(uintptr_t)o};
-    struct worker w;
+    struct worker w = {0};
     json_t *reply, *item;
     size_t i;
     enum status s = worker_start(&program, &w, &reply, e);

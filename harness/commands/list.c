@@ -35,9 +35,20 @@ static enum status list_optimizers(const struct options *o, struct error *e) {
     return STATUS_OK;
 }
 
+/* Each is opened: what it is good for here it says itself. */
 static enum status list_backends(const struct options *o, struct error *e) {
     (void)o, (void)e;
-    for (int i = 0; backend_at(i); i++) printf("%-16s %s\n", backend_at(i)->name, backend_at(i)->summary);
+    for (int i = 0; backend_at(i); i++) {
+        const struct backend *b = backend_at(i);
+        struct clock clock = {.is_fake = b->is_timeless};
+        const struct device_options options = {.clock = &clock};
+        struct device *d;
+        struct error why = {0};
+        enum status s = b->open(&options, &d, &why);
+        printf("%-16s %-11s %s\n", b->name, s == STATUS_OK ? "ready" : "unavailable", b->summary);
+        if (s == STATUS_OK) b->close(d);
+        else printf("%-16s %-11s %s\n", "", "", why.text);
+    }
     return STATUS_OK;
 }
 

@@ -28,6 +28,8 @@ struct doctor_report {
 
 /* Never fails: what cannot be read is a finding. noise_seconds: how long every core that we may use is watched. */
 void doctor_collect(struct doctor_report *out, double noise_seconds);
+/* Adds what the cuda backend would find; starts the driver and loads its libraries, so not before workers are forked. */
+void doctor_cuda(struct doctor_report *r);
 void doctor_print(const struct doctor_report *r, FILE *out, int as_json);
 int doctor_count(const struct doctor_report *r, enum finding_status status);
 void doctor_free(struct doctor_report *r);

@@ -82,18 +82,24 @@ static enum status device_supports(void *self, const struct program *p, const st
     return device_backend(d)->supports(d, p, op, e);
 }
 
+static void weights_loaded(void *to, double bytes) {
+    struct engine *g = to;
+    g->loaded_bytes += bytes;
+    if (g->loading.tell) g->loading.tell(g->loading.to, g->loaded_bytes, g->need.weights);
+}
+
 static enum status open_device(struct engine *g, struct error *e) {
     const struct backend *b = backend_find(g->spec->backend);
     static const struct null_script script; /* declared costs and fixed choices; other backends do not look at it */
     g->clock.is_fake = b->is_timeless;
     struct device_options o = {.threads = g->spec->threads, .isa = g->spec->isa, .is_bound = 1, .clock = &g->clock,
-                               .script = &script};
+                               .script = &script, .watch = {weights_loaded, g}};
     return b->open(&o, &g->device, e);
 }
 
 enum status engine_open(struct engine *g, const struct spec *spec, struct llm_model *m, const struct engine_options *o,
                         struct error *e) {
-    *g = (struct engine){.spec = spec, .model = m};
+    *g = (struct engine){.spec = spec, .model = m, .loading = o->loading};
     uint64_t start = clock_now_ns(&(struct clock){0});
     enum status s = llm_pipeline(m, spec->dtype, &o->limits, &g->pipeline, e);
     for (int i = 0; i < g->pipeline.n_programs && o->keep; i++) o->keep(&g->pipeline.programs[i]);

@@ -11,6 +11,12 @@ struct memory_need {             /* bytes, by class; known before anything large
     double weights, states, activations, total, available;
 };
 
+/* Told of weights on their way, `done` of `total` bytes. */
+struct loading {
+    void (*tell)(void *to, double done, double total); /* NULL: nobody looks */
+    void *to;
+};
+
 struct engine {
     const struct spec *spec;     /* borrowed */
     struct llm_model *model;     /* borrowed */
@@ -21,6 +27,8 @@ struct engine {
     struct session session;
     struct memory_need need;
     int64_t prepare_ns;
+    struct loading loading;
+    double loaded_bytes;
 };
 
 struct engine_options {
@@ -28,6 +36,7 @@ struct engine_options {
     unsigned roles;              /* programs to prepare: bits (1 << role) */
     /* Marks what must survive a run (is_kept), on the plain programs, before optimizers see them; NULL: nothing. */
     void (*keep)(struct program *p);
+    struct loading loading;
 };
 /* NO_MEMORY before loading where the need is above what is available, both printed. */
 enum status engine_open(struct engine *g, const struct spec *spec, struct llm_model *m, const struct engine_options *o,

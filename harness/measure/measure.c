@@ -18,7 +18,7 @@ enum { MOST_WARMUPS = 30, LEAST_SAMPLES = 5, MOST_SAMPLES = 1000, MOST_PROCESS_S
 static const double confidence = 0.95, memory_share = 0.8, noise_limit = 0.10;
 /* Shared machines were seen to change their memory bandwidth by 1.6 within an hour, so a share somewhat above 1 says
  * that the limits are stale (a warning); twice the limit says that a figure is wrong. */
-static const double perturbation_limit = 1.05, stale_share = 1.10, wrong_share = 2;
+static const double perturbation_limit = 1.05, stale_share = 1.10, wrong_share = 2, held_limit = 0.01;
 
 struct cell_state {
     const struct cell *cell;
@@ -39,6 +39,9 @@ struct cell_state {
     double relative_spread;              /* of the process medians, or of the samples of the only one */
     double largest_share;
     char share_where[96];
+    int n_timed, n_held;                 /* timed samples; of these, with the device's clocks held down */
+    double most_held;                    /* the largest share of a sample */
+    const char *held_by;
 };
 
 struct measuring {
@@ -70,7 +73,7 @@ static enum status check_cells(struct measuring *m, struct error *e) {
     struct spec *specs = mem_alloc((size_t)m->p->n_cells * sizeof *specs);
     struct checker checker = {.cells = specs, .n_cells = m->p->n_cells};
     struct worker_program program = checker_program(&checker);
-    struct worker w;
+    struct worker w = {0};
     json_t *hello;
     for (int i = 0; i < m->p->n_cells; i++) specs[i] = m->p->cells[i].spec;
     enum status st = worker_start(&program, &w, &hello, e);
@@ -148,12 +151,15 @@ static void note_need(struct measuring *m, const struct cell_state *c, const jso
                   states / 1e9, json_number_value(json_object_get(need, "activations")) / 1e9);
 }
 
+static void worker_told(void *self, const char *text) { progress_news(self, "%s", text); }
+
 static enum status start_process(struct measuring *m, struct cell_state *c, int block, struct error *e) {
     struct process_record r = {.block = block, .order = c->order, .start_unix_ns = unix_ns()};
     struct worker_program program = sampler_program(&c->sampler);
     json_t *hello = NULL;
     c->sampler = (struct sampler){.spec = &c->cell->spec, .ceilings = m->limits.list ? &m->limits : NULL};
     progress_note(&m->progress, "block %d of %d: preparing %s", block + 1, m->p->n_blocks, c->cell->label);
+    c->worker = (struct worker){.heard = worker_told, .self = &m->progress};
     enum status st = worker_start(&program, &c->worker, &hello, e);
     if (st != STATUS_OK) return st;
     c->is_up = 1;
@@ -176,10 +182,26 @@ static enum status start_process(struct measuring *m, struct cell_state *c, int 
 
 /* ---- samples ---- */
 
+/* A sample during which the device was not as fast as it can be is marked by its values, and counted. */
+static void note_held(struct cell_state *c, const json_t *reply) {
+    static const struct { const char *metric, *by; } reasons[] = {{"held_by_power_share", "its power limit"}, {"held_by_heat_share", "heat"}};
+    int is_held = 0;
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        double share = record_value(reply, reasons[i].metric);
+        is_held |= share > held_limit;
+        if (!(share > c->most_held)) continue;
+        c->most_held = share;
+        c->held_by = reasons[i].by;
+    }
+    c->n_timed++;
+    c->n_held += is_held;
+}
+
 static enum status take_sample(struct measuring *m, struct cell_state *c, enum sample_phase phase, int index, double *wall_ns, struct error *e) {
     json_t *reply = NULL;
     enum status st = worker_call(&c->worker, json_pack("{s:s}", "do", "sample"), &reply, e);
     if (st == STATUS_OK) st = record_sample(m->s, c->process, phase, index, reply, wall_ns, e);
+    if (st == STATUS_OK && phase == PHASE_TIMED) note_held(c, reply);
     json_decref(reply);
     return st;
 }
@@ -390,6 +412,12 @@ static enum status finish_run(struct measuring *m, struct cell_state *c, struct 
         char text[256];
         snprintf(text, sizeof text, "%s reached %.0f %% of the measured limit: the machine was slower when its limits were measured; run assay ceilings again",
                  c->share_where, c->largest_share * 100);
+        st = store_warning(m->s, &c->run, text, e);
+    }
+    if (st == STATUS_OK && c->n_held > 0) {
+        char text[256];
+        snprintf(text, sizeof text, "the device's clocks were held down by %s in %d of %d timed samples, for up to %.0f %% of a sample: cooler, or with a fixed lower clock, it is steadier",
+                 c->held_by, c->n_held, c->n_timed, c->most_held * 100);
         st = store_warning(m->s, &c->run, text, e);
     }
     if (c->check && !json_is_true(json_object_get(c->check, "ok"))) {

@@ -7,7 +7,7 @@
 #include "kernels/base/clock.h"
 
 enum { BAR_CELLS = 24 };
-static const uint64_t redraw_ns = 100000000;
+static const uint64_t redraw_ns = 100000000, seldom_ns = 5000000000;
 
 static uint64_t now_ns(void) { return clock_now_ns(&(struct clock){0}); }
 
@@ -28,13 +28,27 @@ static void draw(struct progress *p) {
     p->is_drawn = 1;
 }
 
+static void say(struct progress *p) {
+    p->said_ns = now_ns();
+    if (p->is_terminal) draw(p);
+    else fprintf(stderr, "assay: %s\n", p->what);
+}
+
 void progress_note(struct progress *p, const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(p->what, sizeof p->what, format, args);
     va_end(args);
-    if (p->is_terminal) draw(p);
-    else fprintf(stderr, "assay: %s\n", p->what);
+    say(p);
+}
+
+void progress_news(struct progress *p, const char *format, ...) {
+    va_list args;
+    if (now_ns() - p->said_ns < (p->is_terminal ? redraw_ns : seldom_ns)) return;
+    va_start(args, format);
+    vsnprintf(p->what, sizeof p->what, format, args);
+    va_end(args);
+    say(p);
 }
 
 void progress_add(struct progress *p, double done) {

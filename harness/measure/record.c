@@ -131,6 +131,14 @@ enum status record_fidelity(struct store *s, const struct id *run, const json_t 
     return store_quality(s, run, &q, e);
 }
 
+double record_value(const json_t *reply, const char *metric) {
+    size_t i;
+    const json_t *item;
+    json_array_foreach(json_object_get(reply, "values"), i, item)
+        if (strcmp(json_string_value(json_array_get(item, 0)), metric) == 0) return json_number_value(json_array_get(item, 2));
+    return NAN;
+}
+
 double record_largest_share(const json_t *reply, char *where, size_t where_bytes) {
     size_t i;
     const json_t *line;

@@ -17,6 +17,8 @@ enum status record_fidelity(struct store *s, const struct id *run, const json_t 
 enum status record_memory(struct store *s, const struct id *run, const json_t *memory, struct error *e);
 
 /* The largest share of the ledger's lines of a ceiling that caches cannot explain (ledger.h, surely_ns); 0: unknown. */
+/* A value of a sample by its metric; NAN where it has none. */
+double record_value(const json_t *reply, const char *metric);
 double record_largest_share(const json_t *reply, char *where, size_t where_bytes);
 
 #endif

@@ -1,5 +1,6 @@
 #include "harness/measure/sampler.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -31,6 +32,15 @@ static json_t *open_reply(struct sampler *s, int64_t load_ns, int64_t first_toke
                      "layers", s->model.config.layers, "full_layers", s->model.full_layers);
 }
 
+static void loading(void *self, double done, double total) {
+    enum { TELL_EVERY_NS = 100000000 };
+    struct sampler *s = self;
+    uint64_t now = now_ns();
+    if (now - s->told_ns < TELL_EVERY_NS) return;
+    s->told_ns = now;
+    worker_tell("loading %s: %.2f of %.2f GB of weights", s->model.name, done / 1e9, total / 1e9);
+}
+
 static enum status sampler_open(void *self, json_t **reply, struct error *e) {
     struct sampler *s = self;
     const struct spec *spec = s->spec;
@@ -42,7 +52,7 @@ static enum status sampler_open(void *self, json_t **reply, struct error *e) {
     st = sample_plan_make(spec, &s->model, &s->plan, e);
     int64_t load_ns = (int64_t)(now_ns() - s->process_start_ns);
     s->is_engine_open = st == STATUS_OK;
-    struct engine_options options = {.limits = s->plan.limits, .roles = ROLES_GENERATE};
+    struct engine_options options = {.limits = s->plan.limits, .roles = ROLES_GENERATE, .loading = {loading, s}};
     if (st == STATUS_OK) st = engine_open(&s->engine, spec, &s->model, &options, e);
     uint64_t start, wall;
     if (st == STATUS_OK) st = sampler_run(s, NULL, &start, &wall, e); /* the first sample: shapes met, pages touched */
@@ -115,6 +125,32 @@ static void rate_values(json_t *values, const struct sample_plan *plan) {
     if (total_ns > 0) put(values, "tokens_per_s", 0, generated / total_ns * 1e9);
 }
 
+/* ---- a device's instruments, around a sample ---- */
+
+/* Counters of energy move every 100 ms or less: of shorter samples they would say more of their steps than of the sample. */
+static const double least_energy_ns = 2e9;
+
+static void read_telemetry(const struct sampler *s, struct telemetry *out) {
+    struct device *d = s->engine.device;
+    *out = (struct telemetry){NAN, NAN, NAN, NAN, NAN, NAN};
+    if (device_backend(d)->telemetry) device_backend(d)->telemetry(d, out);
+}
+
+static void put_known(json_t *values, const char *metric, double value) {
+    if (!isnan(value)) put(values, metric, 0, value);
+}
+
+static void telemetry_values(json_t *values, const struct telemetry *before, const struct telemetry *after, double wall_ns) {
+    double energy_j = wall_ns >= least_energy_ns ? after->energy_j - before->energy_j : NAN;
+    put_known(values, "energy_joules", energy_j);
+    put_known(values, "power_watts", energy_j / wall_ns * 1e9);
+    put_known(values, "held_by_power_share", (after->held_by_power_s - before->held_by_power_s) / wall_ns * 1e9);
+    put_known(values, "held_by_heat_share", (after->held_by_heat_s - before->held_by_heat_s) / wall_ns * 1e9);
+    put_known(values, "clock_mhz", after->clock_mhz);
+    put_known(values, "temperature_celsius", after->temperature_c);
+    put_known(values, "device_used_bytes", after->used_bytes);
+}
+
 static json_t *sample_json(struct sampler *s, uint64_t start_ns, uint64_t wall_ns) {
     json_t *values = json_array();
     int64_t index = 0;
@@ -130,9 +166,14 @@ static json_t *sample_json(struct sampler *s, uint64_t start_ns, uint64_t wall_n
 
 static enum status serve_sample(struct sampler *s, json_t **reply, struct error *e) {
     uint64_t start, wall;
+    struct telemetry before, after;
+    read_telemetry(s, &before);
     enum status st = sampler_run(s, NULL, &start, &wall, e);
-    if (st == STATUS_OK) *reply = sample_json(s, start, wall);
-    return st;
+    if (st != STATUS_OK) return st;
+    read_telemetry(s, &after);
+    *reply = sample_json(s, start, wall);
+    telemetry_values(json_object_get(*reply, "values"), &before, &after, (double)wall);
+    return STATUS_OK;
 }
 
 /* ---- the traced sample ---- */

@@ -18,7 +18,7 @@ struct sampler {
     struct engine engine;
     struct tracer tracer;
     int has_tracer, is_model_open, is_engine_open;
-    uint64_t process_start_ns;
+    uint64_t process_start_ns, told_ns;
 };
 struct worker_program sampler_program(struct sampler *s);
 

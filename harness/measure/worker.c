@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -71,6 +73,20 @@ static json_t *receive_message(int fd) {
 
 /* ---- the child ---- */
 
+static int telling = -1; /* the pipe to the parent */
+
+void worker_tell(const char *format, ...) {
+    char text[256];
+    va_list args;
+    if (telling < 0) return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_t *message = json_pack("{s:s}", "told", text);
+    if (message) send_message(telling, message); /* a parent that is gone is noticed at the answer */
+    json_decref(message);
+}
+
 static int answer(int fd, enum status s, json_t *reply, const struct error *e) {
     if (s != STATUS_OK) {
         json_decref(reply);
@@ -88,6 +104,7 @@ static void child_main(const struct worker_program *p, int from, int to) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGINT, SIG_IGN); /* Ctrl-C goes to the group; the parent ends us in order */
     signal(SIGTERM, SIG_DFL);
+    telling = to;
     enum status s = p->open(p->self, &reply, &e);
     int goes_on = answer(to, s, reply, &e) && s == STATUS_OK;
     for (json_t *request; goes_on && (request = receive_message(from));) {
@@ -103,8 +120,18 @@ static void child_main(const struct worker_program *p, int from, int to) {
 
 /* ---- the parent ---- */
 
+static json_t *next_answer(const struct worker *w) {
+    json_t *message;
+    const char *told;
+    while ((message = receive_message(w->from)) && (told = json_string_value(json_object_get(message, "told")))) {
+        if (w->heard) w->heard(w->self, told);
+        json_decref(message);
+    }
+    return message;
+}
+
 static enum status take_reply(struct worker *w, json_t **reply, struct error *e) {
-    json_t *message = receive_message(w->from);
+    json_t *message = next_answer(w);
     if (!message) {
         int state = 0;
         waitpid(w->pid, &state, 0);
@@ -126,7 +153,8 @@ static enum status take_reply(struct worker *w, json_t **reply, struct error *e)
 
 enum status worker_start(const struct worker_program *p, struct worker *out, json_t **reply, struct error *e) {
     int down[2], up[2];
-    *out = (struct worker){.to = -1, .from = -1};
+    out->pid = 0;
+    out->to = out->from = -1;
     if (pipe2(down, O_CLOEXEC) != 0) return error_set(e, STATUS_IO, "cannot make a pipe: %s", strerror(errno));
     if (pipe2(up, O_CLOEXEC) != 0) {
         close(down[0]), close(down[1]);

@@ -13,6 +13,8 @@
 struct worker {
     pid_t pid;
     int to, from;            /* pipes */
+    void (*heard)(void *self, const char *text); /* of what the child tells while it works; NULL: nobody listens */
+    void *self;
 };
 
 /* What the child does: `serve` gets each request and answers it (owned by the caller) or sets the error.
@@ -24,6 +26,10 @@ struct worker_program {
     void *self;
 };
 
+/* In the child, while it works on an answer: words for whoever waits for it. */
+void worker_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* `out` zeroed, or with who listens. */
 enum status worker_start(const struct worker_program *p, struct worker *out, json_t **reply, struct error *e);
 /* Takes the request's reference. INTERRUPTED where a signal asked us to stop meanwhile. */
 enum status worker_call(struct worker *w, json_t *request, json_t **reply, struct error *e);

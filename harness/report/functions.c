@@ -135,6 +135,13 @@ static void as_metric(sqlite3_context *c, int n, sqlite3_value **v) {
         {"decode_tokens_per_s", "decode rate"},
         {"tokens_per_s", "output rate"},
         {"peak_bytes", "peak memory"},
+        {"energy_joules", "energy of a sample"},
+        {"power_watts", "mean power"},
+        {"clock_mhz", "clock after a sample"},
+        {"temperature_celsius", "temperature after a sample"},
+        {"held_by_power_share", "share of time held down by power limits"},
+        {"held_by_heat_share", "share of time held down by heat"},
+        {"device_used_bytes", "device memory in use"},
     };
     (void)n;
     if (is_missing(c, v[0])) return;

@@ -108,7 +108,7 @@ static enum status cpu_open(const struct device_options *o, struct device **out,
     struct cpu_device *d = mem_alloc(sizeof *d);
     d->team = team;
     d->size = team_size(team);
-    d->head = (struct device_head){.backend = &backend_cpu, .unit = o->unit, .n_lanes = d->size};
+    d->head = (struct device_head){.backend = &backend_cpu, .unit = o->unit, .n_lanes = d->size, .watch = o->watch};
     d->level = level;
     d->isa = isa_table(level);
     choose_units(d, o->isa);

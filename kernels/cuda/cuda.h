@@ -15,6 +15,7 @@
 struct team;
 struct profiler;
 struct cupti;
+struct nvml;
 
 struct cuda_platform {
     const struct backend *backend;
@@ -23,6 +24,7 @@ struct cuda_platform {
     /* The library's table, with the path it came from; NULL and why not. */
     const struct blaslt *(*blaslt)(const char **path, struct error *e);
     const struct cupti *(*cupti)(const char **path, struct error *e);
+    const struct nvml *(*nvml)(const char **path, struct error *e);
     void (*begin)(const struct device_options *o); /* before anything else; NULL: nothing */
 };
 
@@ -82,6 +84,9 @@ struct cuda_device {
     void *staging;                 /* pinned: what is read back, weights on their way */
     struct cuda_fault *fault;      /* pinned: what a kernel found wrong */
     struct profiler *profiler;     /* once a launch was traced */
+    const struct nvml *nvml;       /* once telemetry was asked for, and where there is any; with its handle of this device */
+    void *instruments;
+    int instruments_are_known;
 };
 
 struct cuda_op {
@@ -137,6 +142,9 @@ enum { CUDA_STAGING_BYTES = 16 << 20 };
 
 /* limits.c */
 enum status cuda_measure_limit(struct device *d, const struct limit *l, int repeats, double *per_s, struct error *e);
+
+/* telemetry.c */
+void cuda_telemetry(struct device *d, struct telemetry *out);
 
 /* weights.c: one copy a device of each recipe and type. */
 enum status cuda_weight_get(struct cuda_device *d, const struct recipe *r, enum dtype t, int is_vector, const struct weight_source *source,

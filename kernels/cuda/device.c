@@ -72,7 +72,7 @@ enum status cuda_open_on(const struct cuda_platform *p, const struct device_opti
     if (!p->runtime)
         return error_set(e, STATUS_UNSUPPORTED, "this build has no CUDA in it: build where nvcc of CUDA 12.6 or later is found (see README.md), or use --backend cpu");
     struct cuda_device *d = mem_alloc(sizeof *d);
-    *d = (struct cuda_device){.head = {.backend = p->backend, .unit = o->unit, .n_lanes = 2, .is_asynchronous = 1}, .platform = *p, .rt = p->runtime, .kernels = p->kernels, .clock = o->clock};
+    *d = (struct cuda_device){.head = {.backend = p->backend, .unit = o->unit, .n_lanes = 2, .is_asynchronous = 1, .watch = o->watch}, .platform = *p, .rt = p->runtime, .kernels = p->kernels, .clock = o->clock};
     if (p->begin) p->begin(o);
     enum status s = choose_device(d, e);
     if (s == STATUS_OK) s = team_open(o->threads, 0, &d->team, e);

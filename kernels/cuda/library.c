@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <glob.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,6 @@ static void find_folders(void) {
         snprintf(pattern, sizeof pattern, "%.400s/lib/python3*/site-packages/nvidia/*/lib", environment);
         add_matches(pattern);
     }
-    add_matches("/opt/*/.venv/lib/python3*/site-packages/nvidia/*/lib");
 }
 
 const char *library_folder(int i) {
@@ -57,6 +57,7 @@ const char *library_folder(int i) {
 
 struct library {
     const char *const *names;      /* sonames, newest first; ends with NULL */
+    const char *origin;            /* what brings it */
     void *handle;
     char path[PATH_BYTES];
 };
@@ -80,11 +81,18 @@ static int is_loaded(struct library *l) {
     return l->handle != NULL;
 }
 
+/* Where the loader found it. */
+static enum status note_path(struct library *l) {
+    struct link_map *map;
+    if (dlinfo(l->handle, RTLD_DI_LINKMAP, &map) == 0 && map->l_name[0]) snprintf(l->path, sizeof l->path, "%.500s", map->l_name);
+    return STATUS_OK;
+}
+
 static enum status library_open(struct library *l, struct error *e) {
-    if (is_loaded(l)) return STATUS_OK;
+    if (is_loaded(l)) return note_path(l);
     for (int i = 0; library_folder(i); i++)
-        if (open_in(l, library_folder(i))) return STATUS_OK;
-    return error_set(e, STATUS_UNSUPPORTED, "%s is not found: install the CUDA toolkit, or name its folder in ASSAY_CUDA_LIBRARIES (assay doctor lists where it was looked for)", l->names[0]);
+        if (open_in(l, library_folder(i))) return note_path(l);
+    return error_set(e, STATUS_UNSUPPORTED, "%s is not found: install %s, or name its folder in ASSAY_CUDA_LIBRARIES (assay doctor lists where it was looked for)", l->names[0], l->origin);
 }
 
 static enum status find_symbol(const struct library *l, const char *prefix, const char *name, void *out, struct error *e) {
@@ -97,9 +105,11 @@ static enum status find_symbol(const struct library *l, const char *prefix, cons
 
 /* ---- the libraries ---- */
 
+static const char toolkit[] = "the CUDA toolkit";
+
 const struct blaslt *library_blaslt(const char **path, struct error *e) {
     static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
-    static struct library l = {.names = names};
+    static struct library l = {.names = names, .origin = toolkit};
     static struct blaslt table;
     enum status s = l.handle ? STATUS_OK : library_open(&l, e);
 #define X(type, name, arguments) \
@@ -112,12 +122,25 @@ const struct blaslt *library_blaslt(const char **path, struct error *e) {
 
 const struct cupti *library_cupti(const char **path, struct error *e) {
     static const char *const names[] = {"libcupti.so.13", "libcupti.so.12", NULL};
-    static struct library l = {.names = names};
+    static struct library l = {.names = names, .origin = toolkit};
     static struct cupti table;
     enum status s = l.handle ? STATUS_OK : library_open(&l, e);
 #define X(name, arguments) \
     if (s == STATUS_OK) s = find_symbol(&l, "cupti", #name, &table.name, e);
     CUPTI_LIST(X)
+#undef X
+    *path = l.path;
+    return s == STATUS_OK ? &table : NULL;
+}
+
+const struct nvml *library_nvml(const char **path, struct error *e) {
+    static const char *const names[] = {"libnvidia-ml.so.1", NULL};
+    static struct library l = {.names = names, .origin = "the NVIDIA driver"};
+    static struct nvml table;
+    enum status s = l.handle ? STATUS_OK : library_open(&l, e);
+#define X(name, arguments) \
+    if (s == STATUS_OK) s = find_symbol(&l, "nvml", #name, &table.name, e);
+    NVML_LIST(X)
 #undef X
     *path = l.path;
     return s == STATUS_OK ? &table : NULL;

@@ -206,23 +206,31 @@ static const struct cupti *emulated_cupti(const char **path, struct error *e) {
     return &cuda_emulated_cupti;
 }
 
+static const struct nvml *emulated_nvml(const char **path, struct error *e) {
+    (void)e;
+    *path = "the emulator's stand-in";
+    return &cuda_emulated_nvml;
+}
+
 static void emulated_begin(const struct device_options *o) { emulator_set_time(o->clock->is_fake ? o->clock : NULL, NULL); }
 
 static enum status device_open(const struct device_options *o, struct device **out, struct error *e) {
-    const struct cuda_platform p = {.backend = &backend_cuda, .runtime = cuda_device_runtime(), .kernels = cuda_device_kernel_table(), .blaslt = library_blaslt, .cupti = library_cupti};
+    const struct cuda_platform p = {.backend = &backend_cuda, .runtime = cuda_device_runtime(), .kernels = cuda_device_kernel_table(), .blaslt = library_blaslt, .cupti = library_cupti,
+                                    .nvml = library_nvml};
     return cuda_open_on(&p, o, out, e);
 }
 
 static enum status emulated_open(const struct device_options *o, struct device **out, struct error *e) {
     static const struct cuda_platform p = {.backend = &backend_cuda_emulated, .runtime = &cuda_emulated_runtime, .kernels = &cuda_emulated_kernels, .blaslt = emulated_blaslt,
-                                           .cupti = emulated_cupti, .begin = emulated_begin};
+                                           .cupti = emulated_cupti, .nvml = emulated_nvml, .begin = emulated_begin};
     return cuda_open_on(&p, o, out, e);
 }
 
 #define CUDA_FUNCTIONS                                                                                                                             \
     .close = cuda_close, .supports = cuda_supports, .prepare = cuda_prepare, .release = cuda_release, .bind = cuda_bind, .write = cuda_write,          \
     .read = cuda_read, .run = cuda_run, .capture = cuda_capture, .replay = cuda_replay, .drop = cuda_drop, .trace_begin = cuda_trace_begin,            \
-    .trace_end = cuda_trace_end, .synchronise = cuda_synchronise, .memory = cuda_memory, .capacity = cuda_capacity, .measure_limit = cuda_measure_limit, .describe = cuda_describe
+    .trace_end = cuda_trace_end, .synchronise = cuda_synchronise, .memory = cuda_memory, .capacity = cuda_capacity, .measure_limit = cuda_measure_limit, .telemetry = cuda_telemetry,                     \
+    .describe = cuda_describe
 
 const struct backend backend_cuda = {.name = "cuda", .summary = "an NVIDIA GPU: own kernels, cuBLASLt for large products, attribution by CUPTI", .open = device_open, CUDA_FUNCTIONS};
 const struct backend backend_cuda_emulated = {

@@ -57,6 +57,7 @@ static enum status send_rows(struct cuda_device *d, struct packing *k, int64_t r
         if (code == 0) code = d->rt->copy(to + (size_t)k->first * stride, k->to, (size_t)k->n * stride, CUDA_TO_DEVICE, d->stream);
         if (code == 0) code = d->rt->event_record(events[piece % 2], d->stream);
         if (code != 0) return cuda_error(d, code, "copying a weight to the device", e);
+        device_loaded(&d->head, (double)k->n * (double)stride);
     }
     return cuda_wait(d, NULL, e);
 }

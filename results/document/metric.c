@@ -12,6 +12,7 @@ const char *metric_unit(const char *metric) {
         {"tokens_per_s", "tokens/s"}, {"requests_per_s", "requests/s"}, {"bytes_per_s", "bytes/s"},
         {"flop_per_s", "flop/s"}, {"per_s", "1/s"}, {"_ns", "ns"}, {"_bytes", "bytes"}, {"_flop", "flop"},
         {"_tokens", "tokens"}, {"_joules", "J"},
+        {"_watts", "W"}, {"_mhz", "MHz"}, {"_celsius", "°C"},
     };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (ends_with(metric, units[i][0])) return units[i][1];

@@ -4,10 +4,14 @@
 #include <string.h>
 
 #include "check_main.h"
+#include "harness/measure/measure.h"
+#include "harness/measure/record.h"
 #include "harness/measure/sampler.h"
 #include "harness/verify/verify.h"
 #include "kernels/cuda/emulator/cupti.h"
+#include "kernels/cuda/emulator/nvml.h"
 #include "kernels/cuda/emulator/runtime.h"
+#include "results/document/document.h"
 
 #define GQA ASSAY_GOLDEN_DIR "/llm/gqa"
 static const char *const all[] = {"attention", "fusion", "graph", NULL}, *const graph[] = {"graph", NULL}, *const none[] = {NULL};
@@ -232,6 +236,104 @@ START_TEST(another_profiler_is_named) {
 }
 END_TEST
 
+/* ---- loading ---- */
+
+static void note_loading(void *to, double done, double total) {
+    double *last = to;
+    ck_assert_double_gt(done, last[0]);
+    last[0] = done;
+    last[1] = total;
+}
+
+START_TEST(weights_on_their_way_are_told) {
+    static const char *const backends[] = {"cuda-emulated", "cpu"};
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
+        struct measured m;
+        struct error e = {0};
+        struct llm_model model;
+        struct engine engine;
+        double last[2] = {0, 0};
+        prepare(&m, all);
+        m.spec.backend = backends[i];
+        struct engine_options o = {.roles = ROLES_GENERATE, .limits = {.prefill_rows = 8, .slots = 1, .positions = 16}, .loading = {note_loading, last}};
+        ck_assert_msg(llm_open(&(struct llm_options){.model = GQA}, &model, &e) == STATUS_OK, "%s", e.text);
+        ck_assert_msg(engine_open(&engine, &m.spec, &model, &o, &e) == STATUS_OK, "%s", e.text);
+        ck_assert_double_gt(last[0], 1e5);
+        ck_assert_double_le_tol(last[0], last[1], 0.01 * last[1]);
+        ck_assert_double_ge_tol(last[0], last[1], 0.01 * last[1]);
+        engine_close(&engine);
+        llm_close(&model);
+        arena_free(&m.a);
+    }
+}
+END_TEST
+
+/* ---- instruments ---- */
+
+/* 300 W all the time: joules are those of the sample's seconds, and are not told of samples that are too short for them. */
+START_TEST(energy_is_of_long_samples) {
+    struct emulator_costs slow = costs;
+    struct measured m;
+    begin(&m, none);
+    emulator_nvml(&(struct emulator_instruments){.power_w = 300, .held_by_heat = 0.25});
+    json_t *r = ask(&m, "sample");
+    ck_assert(isnan(record_value(r, "energy_joules")) && isnan(record_value(r, "power_watts")));
+    ck_assert_double_eq_tol(record_value(r, "held_by_heat_share"), 0.25, 1e-3);
+    ck_assert_double_eq(record_value(r, "held_by_power_share"), 0);
+    ck_assert_double_eq(record_value(r, "clock_mhz"), 1000);
+    ck_assert_double_gt(record_value(r, "device_used_bytes"), 1e5);
+    json_decref(r);
+    slow.kernel_ns = 100000000;
+    emulator_set_time(&m.sampler.engine.clock, &slow);
+    r = ask(&m, "sample");
+    ck_assert_double_ge(number(r, "wall_ns"), 2e9);
+    ck_assert_double_eq_tol(record_value(r, "energy_joules"), 300e-9 * number(r, "wall_ns"), 2e-3);
+    ck_assert_double_eq_tol(record_value(r, "power_watts"), 300, 1e-2);
+    json_decref(r);
+    emulator_nvml(&(struct emulator_instruments){0});
+    end(&m);
+}
+END_TEST
+
+/* A run's document, measured by the whole protocol. */
+static json_t *measure(struct spec *spec) {
+    struct error e = {0};
+    struct cell cell = {.spec = *spec, .label = "plain", .axes_json = "{}"};
+    struct plan p = {.workload = "llm", .design = DESIGN_SINGLE, .cells = &cell, .n_cells = 1, .n_blocks = 1, .samples = 4, .budget_s = 1, .profiles = 1};
+    struct store *store;
+    struct id experiment;
+    struct run_list runs;
+    json_t *run = NULL;
+    ck_assert_msg(store_open(":memory:", STORE_WRITE, &store, &e) == STATUS_OK, "%s", e.text);
+    ck_assert_msg(measure_plan(&p, store, &(struct measure_options){0}, &experiment, &e) == STATUS_OK, "%s", e.text);
+    ck_assert_int_eq(store_list_runs(store, &experiment, 0, &runs, &e), STATUS_OK);
+    ck_assert_int_eq(runs.count, 1);
+    ck_assert_msg(document_run(store, &runs.items[0].id, &run, &e) == STATUS_OK, "%s", e.text);
+    run_list_free(&runs);
+    store_close(store);
+    arena_free(&p.arena);
+    return run;
+}
+
+START_TEST(held_down_clocks_are_marked) {
+    struct measured m;
+    prepare(&m, none);
+    emulator_nvml(&(struct emulator_instruments){.held_by_power = 0.5});
+    json_t *run = measure(&m.spec), *warnings = json_object_get(run, "warnings");
+    char *text = json_dumps(warnings, 0);
+    ck_assert_msg(strstr(text, "held down by its power limit in 4 of 4 timed samples, for up to 50 %"), "%s", text);
+    free(text);
+    json_decref(run);
+    emulator_nvml(&(struct emulator_instruments){.held_by_power = 0.001});
+    run = measure(&m.spec);
+    ck_assert_uint_eq(json_array_size(json_object_get(run, "warnings")), 0);
+    ck_assert_double_eq_tol(number(json_object_get(json_object_get(run, "metrics"), "held_by_power_share"), "median"), 0.001, 1e-4);
+    json_decref(run);
+    emulator_nvml(&(struct emulator_instruments){0});
+    arena_free(&m.a);
+}
+END_TEST
+
 /* ---- failures ---- */
 
 START_TEST(too_little_memory_is_known_before_anything_is_allocated) {
@@ -298,4 +400,5 @@ static const char *no_golden(void) { return directory_exists(ASSAY_GOLDEN_DIR "/
 
 TEST_MAIN_UNLESS(no_golden, "device_runs", golden_results, the_same_tokens_as_on_the_cpu, launches_one_by_one, every_way_of_tracing_gives_the_same_sums,
                  unseen_launches_are_trouble, lost_records_are_trouble, records_without_times_are_trouble, a_clock_that_is_set_is_trouble,
-                 another_profiler_is_named, too_little_memory_is_known_before_anything_is_allocated, any_call_may_fail, loading_may_fail_anywhere)
+                 another_profiler_is_named, weights_on_their_way_are_told, energy_is_of_long_samples, held_down_clocks_are_marked,
+                 too_little_memory_is_known_before_anything_is_allocated, any_call_may_fail, loading_may_fail_anywhere)

@@ -134,7 +134,7 @@ int use(int device) { return device == 0 ? OK : INVALID_VALUE; }
 
 int properties(int device, cuda_properties *out) {
     if (device != 0) return INVALID_VALUE;
-    *out = {"emulated device", 8, 0, 4, dev.memory, (size_t)4 << 20, emulator::SHARED_BYTES - 1024, 0, 0, ""};
+    *out = {"emulated device", 8, 0, 4, dev.memory, (size_t)4 << 20, emulator::SHARED_BYTES - 1024, 0, 0, "0123456789abcdef0123456789abcdef"};
     return OK;
 }
 

@@ -1,9 +1,10 @@
-/* layout_check.c: our declarations of NVTX and CUPTI against the toolkit's own headers, where they are at hand. Compiles,
+/* layout_check.c: our declarations of NVTX, CUPTI and cuBLASLt against the toolkit's own headers, where they are at hand. Compiles,
  * or does not; nothing of it runs. */
 #include <nvtx3/nvToolsExt.h>
 
 #include <stdint.h>
 
+#include "kernels/cuda/blaslt.h"
 #include "kernels/cuda/cupti.h"
 #include "kernels/cuda/inject/nvtx.h"
 
@@ -130,4 +131,29 @@ SAME_PLACE(struct cupti_graph_record, stream, GRAPH, streamId);
 SAME_PLACE(struct cupti_graph_data, node, CUpti_GraphData, node);
 SAME_PLACE(struct cupti_graph_data, original_node, CUpti_GraphData, originalNode);
 SAME_PLACE(struct cupti_resource_data, descriptor, CUpti_ResourceData, resourceDescriptor);
+#endif
+
+/* ---- cuBLASLt ---- */
+
+#if __has_include(<cublasLt.h>)
+#include <cublasLt.h>
+
+SAME(BLASLT_F32, CUDA_R_32F);
+SAME(BLASLT_F16, CUDA_R_16F);
+SAME(BLASLT_BF16, CUDA_R_16BF);
+SAME(BLASLT_COMPUTE_F32, CUBLAS_COMPUTE_32F);
+SAME(BLASLT_DESC_TRANSPOSE_A, CUBLASLT_MATMUL_DESC_TRANSA);
+SAME(BLASLT_DESC_TRANSPOSE_B, CUBLASLT_MATMUL_DESC_TRANSB);
+SAME(BLASLT_DESC_EPILOGUE, CUBLASLT_MATMUL_DESC_EPILOGUE);
+SAME(BLASLT_DESC_BIAS, CUBLASLT_MATMUL_DESC_BIAS_POINTER);
+SAME(BLASLT_PLAIN, CUBLAS_OP_N);
+SAME(BLASLT_TRANSPOSED, CUBLAS_OP_T);
+SAME(BLASLT_EPILOGUE_NONE, CUBLASLT_EPILOGUE_DEFAULT);
+SAME(BLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_BIAS);
+SAME(BLASLT_PREFERENCE_WORKSPACE, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES);
+SAME(sizeof(struct blaslt_algorithm), sizeof(cublasLtMatmulAlgo_t));
+SAME(sizeof(struct blaslt_candidate), sizeof(cublasLtMatmulHeuristicResult_t));
+SAME_PLACE(struct blaslt_candidate, workspace_bytes, cublasLtMatmulHeuristicResult_t, workspaceSize);
+SAME_PLACE(struct blaslt_candidate, status, cublasLtMatmulHeuristicResult_t, state);
+SAME_PLACE(struct blaslt_candidate, waves, cublasLtMatmulHeuristicResult_t, wavesCount);
 #endif
