@@ -14,7 +14,7 @@
 #ifdef WITH_TOOLKIT_NVTX
 #include <nvtx3/nvToolsExt.h>
 #else
-#include "tests/kernels/cuda/trace/nvtx_client.h"
+#include "tests/kernels/cuda/trace/nvtx_api.h"
 #endif
 
 static const char *this_program;
