@@ -20,7 +20,7 @@ struct bench {
     struct records b;
     int kernels;                   /* a launch */
     uint32_t launch, wait;         /* callbacks */
-    char names[KERNELS][16];
+    char names[KERNELS][32];
     size_t n_records;
     double read_s;
 };
