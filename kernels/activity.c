@@ -53,24 +53,15 @@ int32_t activity_name(struct activity *a, const char *text, size_t bytes) {
 
 /* ---- rows ---- */
 
-/* By half, and without touching what is new: of millions of rows only those that are used cost memory. */
-static void *grow(void *rows, size_t n, size_t *capacity, size_t row_bytes) {
-    if (n < *capacity) return rows;
-    size_t more = *capacity + (*capacity ? *capacity / 2 : 64);
-    rows = mem_resize(rows, more * row_bytes);
-    *capacity = more;
-    return rows;
-}
-
 struct activity_op *activity_add_op(struct activity *a) {
-    a->ops = grow(a->ops, a->n_ops, &a->op_capacity, sizeof *a->ops);
+    LIST_EXTEND(a->ops, a->n_ops, a->op_capacity);
     struct activity_op *op = &a->ops[a->n_ops++];
     *op = (struct activity_op){.correlation = -1, .call = -1, .range = -1};
     return op;
 }
 
 struct activity_call *activity_add_call(struct activity *a) {
-    a->calls = grow(a->calls, a->n_calls, &a->call_capacity, sizeof *a->calls);
+    LIST_EXTEND(a->calls, a->n_calls, a->call_capacity);
     struct activity_call *call = &a->calls[a->n_calls];
     *call = (struct activity_call){.correlation = -1, .row = (int32_t)a->n_calls};
     a->n_calls++;
@@ -78,7 +69,7 @@ struct activity_call *activity_add_call(struct activity *a) {
 }
 
 struct activity_range *activity_add_range(struct activity *a) {
-    a->ranges = grow(a->ranges, a->n_ranges, &a->range_capacity, sizeof *a->ranges);
+    LIST_EXTEND(a->ranges, a->n_ranges, a->range_capacity);
     struct activity_range *range = &a->ranges[a->n_ranges];
     *range = (struct activity_range){.row = (int32_t)a->n_ranges, .parent = -1};
     a->n_ranges++;
@@ -86,14 +77,14 @@ struct activity_range *activity_add_range(struct activity *a) {
 }
 
 struct activity_owner *activity_add_owner(struct activity *a) {
-    a->owners = grow(a->owners, a->n_owners, &a->owner_capacity, sizeof *a->owners);
+    LIST_EXTEND(a->owners, a->n_owners, a->owner_capacity);
     struct activity_owner *owner = &a->owners[a->n_owners++];
     *owner = (struct activity_owner){.correlation = -1};
     return owner;
 }
 
 struct activity_device *activity_add_device(struct activity *a) {
-    a->devices = grow(a->devices, a->n_devices, &a->device_capacity, sizeof *a->devices);
+    LIST_EXTEND(a->devices, a->n_devices, a->device_capacity);
     struct activity_device *device = &a->devices[a->n_devices++];
     *device = (struct activity_device){0};
     return device;
@@ -107,14 +98,14 @@ static int compare_owners(const void *pa, const void *pb, const void *context) {
     return SORT_BY(a->correlation, b->correlation);
 }
 
-static int is_before(const void *item, const void *key) { return ((const struct activity_owner *)item)->correlation < ((const struct activity_op *)key)->correlation; }
+static int is_owner_before(const void *item, const void *key) { return ((const struct activity_owner *)item)->correlation < ((const struct activity_op *)key)->correlation; }
 
 void activity_join_owners(struct activity *a) {
     size_t at = 0;
     sort_stable(a->owners, a->n_owners, sizeof *a->owners, compare_owners, NULL);
     for (size_t i = 0; i < a->n_ops && a->n_owners; i++) {
         struct activity_op *op = &a->ops[i];
-        at = sort_find_near(a->owners, a->n_owners, sizeof *a->owners, at, is_before, op);
+        at = sort_find_near(a->owners, a->n_owners, sizeof *a->owners, at, is_owner_before, op);
         if (at < a->n_owners && a->owners[at].correlation == op->correlation) op->owner = a->owners[at].owner;
     }
     mem_free(a->owners);
@@ -122,7 +113,52 @@ void activity_join_owners(struct activity *a) {
     a->n_owners = a->owner_capacity = 0;
 }
 
-/* ---- calls ---- */
+/* ---- the calls of operations ---- */
+
+static int compare_calls(const void *pa, const void *pb, const void *context) {
+    const struct activity_call *a = pa, *b = pb;
+    (void)context;
+    int by_process = SORT_BY(a->process, b->process), by_correlation = SORT_BY(a->correlation, b->correlation);
+    if (by_process) return by_process;
+    if (by_correlation) return by_correlation;
+    int by_start = SORT_BY(a->start_ns, b->start_ns);
+    return by_start ? by_start : SORT_BY(a->row, b->row);
+}
+
+static int is_call_before(const void *item, const void *key) {
+    const struct activity_call *call = item;
+    const struct activity_op *op = key;
+    if (call->process != op->process) return call->process < op->process;
+    return call->correlation < op->correlation;
+}
+
+void activity_join_calls(struct activity *a) {
+    size_t at = 0;
+    sort_stable(a->calls, a->n_calls, sizeof *a->calls, compare_calls, NULL);
+    for (size_t i = 0; i < a->n_ops; i++) {
+        struct activity_op *op = &a->ops[i];
+        op->call = -1;
+        if (op->correlation < 0 || a->n_calls == 0) continue;
+        at = sort_find_near(a->calls, a->n_calls, sizeof *a->calls, at, is_call_before, op);
+        const struct activity_call *call = at < a->n_calls ? &a->calls[at] : NULL;
+        if (call && call->process == op->process && call->correlation == op->correlation) op->call = (int32_t)at;
+    }
+}
+
+/* ---- order ---- */
+
+static int compare_ops(const void *pa, const void *pb, const void *context) {
+    const struct activity_op *a = pa, *b = pb;
+    (void)context;
+    int by_device = SORT_BY(a->device, b->device), by_start = SORT_BY(a->start_ns, b->start_ns);
+    if (by_device || by_start) return by_device ? by_device : by_start;
+    int by_end = SORT_BY(a->end_ns, b->end_ns), by_stream = SORT_BY(a->stream, b->stream);
+    return by_end ? by_end : by_stream ? by_stream : SORT_BY(a->correlation, b->correlation);
+}
+
+void activity_sort_ops(struct activity *a) { sort_stable(a->ops, a->n_ops, sizeof *a->ops, compare_ops, NULL); }
+
+/* ---- what calls do ---- */
 
 static int has_word(const char *name, const char *word) { return strstr(name, word) != NULL; }
 

@@ -7,6 +7,7 @@
 #ifndef ASSAY_KERNELS_BACKEND_H
 #define ASSAY_KERNELS_BACKEND_H
 
+#include "kernels/annotate.h"
 #include "kernels/program.h"
 #include "kernels/trace.h"
 
@@ -119,6 +120,7 @@ static inline void device_loaded(const struct device_head *d, double bytes) {
 struct prepared_head {
     const struct backend *backend;
     const struct program *program;   /* borrowed */
+    const struct annotated_ops *annotated; /* NULL: nobody looks. Told of each operation by the thread that launches it */
 };
 
 #define BACKEND_LIST(X) X(cpu) X(cuda) X(null) X(reference) X(cuda_emulated)
@@ -134,5 +136,6 @@ static inline const struct backend *device_backend(const struct device *d) {
 static inline const struct backend *prepared_backend(const struct prepared *p) {
     return ((const struct prepared_head *)(const void *)p)->backend;
 }
+static inline void prepared_annotate(struct prepared *p, const struct annotated_ops *a) { ((struct prepared_head *)(void *)p)->annotated = a; }
 
 #endif

@@ -43,6 +43,7 @@ void executor_free(struct executor *x) {
     for (int i = 0; i < x->n_programs; i++) program_entry_free(&x->programs[i]);
     mem_free(x->resident);
     mem_free(x->bounce);
+    arena_free(&x->labels);
     *x = (struct executor){0};
 }
 
@@ -233,9 +234,11 @@ static enum status run_copy(struct executor *x, struct executor_program *q, cons
     }
     uint64_t start = clock_now_ns(x->clock);
     struct prepared *from = q->prepared[step->device], *to = q->prepared[step->to_device];
+    if (q->labels) annotate_push(x->annotator, q->labels[step->op]);
     enum status s = prepared_backend(from)->read(from, q->tensor_map[step->device][step->from_tensor], 0, x->bounce, bytes, e);
     if (s == STATUS_OK)
         s = prepared_backend(to)->write(to, q->tensor_map[step->to_device][step->to_tensor], 0, x->bounce, bytes, e);
+    if (q->labels) annotate_pop(x->annotator);
     struct span *span = s == STATUS_OK && t ? tracer_next(t, 0, 0) : NULL;
     uint64_t end = clock_now_ns(x->clock);
     if (span)
@@ -288,6 +291,13 @@ static enum status run_captured(struct executor *x, struct executor_program *q, 
     return b->replay(q->prepared[0], c->captured, t, e);
 }
 
+static void annotate_site(const struct executor *x, struct executor_program *q, int device, const struct launch_site *site, int later_from) {
+    struct annotated_ops *a = q->annotated[device];
+    if (!a) return;
+    a->later_stage = site->later_stage < 0 ? NULL : x->stages[site->later_stage];
+    a->later_from = site->later_stage < 0 ? INT32_MAX : later_from;
+}
+
 static int part_index(int later_from, const struct executor_step *step) {
     return later_from == INT32_MAX || step->kind != STEP_RUN ? later_from : later_from - step->op + step->first;
 }
@@ -297,7 +307,9 @@ static enum status run_eager(struct executor *x, struct executor_program *q, con
     for (int i = 0; i < q->n_steps && s == STATUS_OK; i++) {
         const struct executor_step *step = &q->steps[i];
         struct prepared *p = q->prepared[step->device];
-        if (t) t->site.later_from = part_index(site->later_from, step); /* backends count the part's operations */
+        int later_from = part_index(site->later_from, step); /* backends count the part's operations */
+        if (t) t->site.later_from = later_from;
+        annotate_site(x, q, step->device, site, later_from);
         if (step->kind == STEP_RUN) s = prepared_backend(p)->run(p, step->first, step->n, t, e);
         else if (step->kind == STEP_COPY) s = run_copy(x, q, step, t, e);
         else s = ensure_group(x, step, t, e);
@@ -314,7 +326,34 @@ enum status executor_run(struct executor *x, int program, const struct launch_si
         t->program = program;
         t->site = *site;
     }
-    return x->settings.is_captured ? run_captured(x, q, t, e) : run_eager(x, q, site, t, e);
+    if (!x->settings.is_captured) return run_eager(x, q, site, t, e);
+    annotate_site(x, q, 0, site, site->later_from);
+    return run_captured(x, q, t, e);
+}
+
+/* ---- annotating ---- */
+
+static char **labels_of(struct executor *x, const struct program *p) {
+    char **labels = arena_alloc(&x->labels, p->n_ops * sizeof *labels);
+    for (size_t i = 0; i < p->n_ops; i++) labels[i] = op_label(p, &p->ops[i], &x->labels);
+    return labels;
+}
+
+static void annotate_part(struct executor *x, struct executor_program *q, int d) {
+    if (!q->prepared[d]) return;
+    q->annotated[d] = arena_alloc(&x->labels, sizeof **q->annotated);
+    *q->annotated[d] = (struct annotated_ops){.to = x->annotator, .labels = q->is_split ? labels_of(x, q->parts[d]) : q->labels, .later_from = INT32_MAX};
+    prepared_annotate(q->prepared[d], q->annotated[d]);
+}
+
+void executor_annotate(struct executor *x, const struct annotator *to, const char *const *stages) {
+    x->annotator = to;
+    x->stages = stages;
+    for (int i = 0; i < x->n_programs; i++) {
+        struct executor_program *q = &x->programs[i];
+        q->labels = labels_of(x, q->program);
+        for (int d = 0; d < x->n_devices; d++) annotate_part(x, q, d);
+    }
 }
 
 /* ---- tracing ---- */

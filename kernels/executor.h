@@ -39,6 +39,8 @@ struct executor_program {
     struct executor_step *steps;
     int n_steps;
     int is_split;
+    struct annotated_ops *annotated[EXECUTOR_MAX_DEVICES]; /* of each part; NULL: nobody looks */
+    char **labels;                                       /* of all operations, once annotated */
     int64_t symbols[SYMBOL_COUNT];                       /* now bound */
     struct executor_capture captures[EXECUTOR_MAX_CAPTURES]; /* the one unused longest gives way */
     int n_captures;
@@ -56,6 +58,9 @@ struct executor {
     void *bounce;                                        /* for copies between devices */
     size_t bounce_bytes;
     uint64_t uses;                                       /* of captures, so far */
+    const struct annotator *annotator;                   /* borrowed; NULL: nobody looks */
+    const char *const *stages;                           /* their names, by launch sites' numbers; borrowed */
+    struct arena labels;
 };
 
 void executor_init(struct executor *x, struct device *const *devices, int n_devices, struct clock *clock,
@@ -76,6 +81,17 @@ enum status executor_read(struct executor *x, int program, int tensor, size_t of
 
 /* Runs the whole program as one launch. `t` NULL: untraced. */
 enum status executor_run(struct executor *x, int program, const struct launch_site *site, struct tracer *t, struct error *e);
+
+/* Ranges (annotate.h), from now on, of the programs that were added: each operation as it is launched; of a captured launch
+ * as it is captured, and where the host replays it, each time. `stages`: the names of launch sites' stages. */
+void executor_annotate(struct executor *x, const struct annotator *to, const char *const *stages);
+/* Around what the host does for a stage; -1: for none. */
+static inline void executor_stage_begin(const struct executor *x, int stage) {
+    if (x->annotator && stage >= 0) annotate_push(x->annotator, x->stages[stage]);
+}
+static inline void executor_stage_end(const struct executor *x, int stage) {
+    if (stage >= 0) annotate_pop(x->annotator);
+}
 
 /* Around a traced region: see backend.h. */
 enum status executor_trace_begin(struct executor *x, enum trace_detail detail, struct error *e);

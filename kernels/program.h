@@ -103,6 +103,8 @@ enum status program_splice(struct program *p, int at, const struct program *part
 /* Types, shapes, use before definition, two writers of one tensor, aliasing of in-place states. */
 enum status program_validate(const struct program *p, struct error *e);
 void program_print(const struct program *p, FILE *out);
+/* An operation as tables call it: its kind and what it makes, the same in every layer. Arena-owned. */
+char *op_label(const struct program *p, const struct op *op, struct arena *a);
 
 int64_t tensor_elements(const struct tensor *t, const int64_t *symbols);
 size_t tensor_bytes(const struct tensor *t, const int64_t *symbols);

@@ -1,4 +1,6 @@
 /* program_print.c: a program as text, one line an operation: assay show --program. */
+#include <string.h>
+
 #include "kernels/program.h"
 
 void tensor_shape_text(const struct tensor *t, char text[SHAPE_TEXT_BYTES]) {
@@ -73,4 +75,10 @@ void program_print(const struct program *p, FILE *out) {
     for (int s = 0; s < SYMBOL_COUNT; s++) fprintf(out, " %s=%lld", symbol_name((enum symbol)s), (long long)p->symbol_max[s]);
     fprintf(out, "\n");
     for (size_t i = 0; i < p->n_ops; i++) print_op(p, i, out);
+}
+
+char *op_label(const struct program *p, const struct op *op, struct arena *a) {
+    const char *kind = op_table[op->kind].name, *makes = op->n_out ? p->tensors[op->out[0]].name : kind;
+    const char *dot = op->place.part == PART_LAYER ? strchr(makes, '.') : NULL; /* "layer3.q_proj" */
+    return arena_printf(a, "%s %s", kind, dot ? dot + 1 : makes);
 }

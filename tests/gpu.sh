@@ -35,6 +35,17 @@ if [ "${4:-}" = verify ]; then
     exit
 fi
 
+# Our own program as somebody else's: its NVTX ranges are the stages, and what was recorded is kept for the replay tests.
+trace_own() {
+    "$A" trace --keep "$out/recording" --db "$db" -- "$A" run llm --nvtx --backend cuda --preset smollm2-135m --prompt 64 --generate 16 --processes 1 --samples 2 \
+        --profile 0 --no-fidelity --db "$out/traced.db" --opt attention --opt fusion --opt graph
+}
+trace_torch() {
+    python3 -c 'import torch' || { echo "PyTorch is not here"; return 77; }
+    "$A" trace --iteration step --stages encoder,decoder,replay --db "$db" -- python3 "$here/gpu_trace.py"
+}
+case ${4:-} in trace_own | trace_torch) "$4"; exit ;; esac
+
 mkdir -p "$out"
 start=$(date +%s)
 say() { printf '%s\n' "$*" | tee -a "$out/summary.md"; }
@@ -73,5 +84,11 @@ step prefill_4096 60 $llm --preset llama3-8b --prompt 4096 --generate 8 $all
 step prefill_4096_plain 60 $llm --preset llama3-8b --prompt 4096 --generate 8
 step batch_16 60 $llm --preset llama3-8b --prompt 128 --generate 32 --batch 16 $all
 step sanitizer 60 compute-sanitizer --tool memcheck --error-exitcode 1 "$A" verify llm "$golden/llm/gqa" --backend cuda --dtype bf16 $all
+step trace_own 40 sh "$here/gpu.sh" "$build" "$out" 0 trace_own
+step trace_torch 60 sh "$here/gpu.sh" "$build" "$out" 0 trace_torch
+step runs 20 "$A" list runs --db "$db"
 say ""
+say "\`\`\`"
+cat "$out/runs.log" >>"$out/summary.md"
+say "\`\`\`"
 say "All steps took $(($(date +%s) - start)) s."

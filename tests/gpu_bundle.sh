@@ -10,10 +10,11 @@ mkdir -p "$folder/gpu/bin" "$folder/gpu/lib" "$folder/gpu/golden"
 for program in "$build/assay" "$build/tests/test_kernels_cuda_lanes" "$build/tests/test_kernels_op_cases"; do
     strip -o "$folder/gpu/bin/$(basename "$program")" "$program"
 done
+cp "$build/libassay_inject.so" "$folder/gpu/bin/"
 # libraries that are not every system's
 ldd "$folder/gpu/bin/assay" "$folder/gpu/bin/test_kernels_op_cases" | awk '/=> \//{print $3}' | sort -u |
     grep -E 'dnnl|jansson|pcre2|utf8proc|sqlite|gomp|check|subunit|OpenCL' | while read -r library; do cp -L "$library" "$folder/gpu/lib/"; done
 cp -r "$here/../../shared/golden/llm" "$folder/gpu/golden/"
 mkdir -p "$folder/gpu/tests"
-cp "$here/gpu.sh" "$folder/gpu/tests/"
+cp "$here/gpu.sh" "$here/gpu_trace.py" "$folder/gpu/tests/"
 tar -C "$folder" -cJf "$archive" gpu

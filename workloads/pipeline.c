@@ -78,6 +78,12 @@ void session_close(struct session *s) {
     arena_free(&s->arena);
 }
 
+void session_annotate(struct session *s, const struct annotator *to) {
+    const char **stages = arena_alloc(&s->arena, PIPELINE_MAX_STAGES * sizeof *stages);
+    for (int i = 0; i < s->pipeline->n_stages; i++) stages[i] = s->pipeline->stages[i].name;
+    executor_annotate(&s->executor, to, stages);
+}
+
 static void job_reset(struct job *job) {
     for (int i = 0; i < job->n_requests; i++) {
         struct request *r = &job->requests[i];
@@ -91,7 +97,6 @@ static void job_reset(struct job *job) {
 static enum status run_stage(struct session *s, int stage, struct job *job, struct tracer *t, struct error *e) {
     const struct pipeline *p = s->pipeline;
     const struct stage *g = &p->stages[stage];
-    if (g->kind == STAGE_INNER) return STATUS_OK;
     if (g->kind == STAGE_HOST) {
         uint64_t start = t ? clock_now_ns(s->clock) : 0;
         enum status status = g->host(p, job, e);
@@ -110,7 +115,10 @@ enum status session_run(struct session *s, struct job *job, struct tracer *t, st
     job->start_ns = clock_now_ns(s->clock);
     if (t) t->start_ns = job->start_ns;
     for (int i = 0; i < s->pipeline->n_stages; i++) {
+        if (s->pipeline->stages[i].kind == STAGE_INNER) continue;
+        executor_stage_begin(&s->executor, i);
         enum status status = run_stage(s, i, job, t, e);
+        executor_stage_end(&s->executor, i);
         if (status != STATUS_OK) return error_prefix(e, "stage %s", s->pipeline->stages[i].name);
     }
     job->end_ns = clock_now_ns(s->clock);
@@ -141,7 +149,7 @@ static enum status launch_write(struct generation *g, const struct launch_io *io
     return s;
 }
 
-enum status generation_launch(struct generation *g, int program, int stage, int step, struct error *e) {
+static enum status launch(struct generation *g, int program, int stage, int step, struct error *e) {
     const struct launch_io *io = &g->io[program];
     const struct launch *l = g->launch;
     int x = io->executor_program, has_choice = io->choice < (int)g->pipeline->programs[program].n_ops;
@@ -157,4 +165,11 @@ enum status generation_launch(struct generation *g, int program, int stage, int 
     if (s != STATUS_OK || !has_choice) return s;
     size_t choices = (size_t)l->n_slots * (size_t)l->n_lanes;
     return executor_read(g->executor, x, io->chosen, 0, l->chosen, choices * sizeof(int32_t), e);
+}
+
+enum status generation_launch(struct generation *g, int program, int stage, int step, struct error *e) {
+    executor_stage_begin(g->executor, stage);
+    enum status s = launch(g, program, stage, step, e);
+    executor_stage_end(g->executor, stage);
+    return s;
 }

@@ -155,6 +155,8 @@ struct launch_capacity {
 enum status session_open(struct session *s, const struct pipeline *p, struct device *const *devices, int n_devices,
                          unsigned roles, struct launch_capacity capacity, struct clock *clock, struct error *e);
 void session_close(struct session *s);
+/* From now on `to` is told of stages and of the operations in them (kernels/annotate.h); it outlives the session. */
+void session_annotate(struct session *s, const struct annotator *to);
 
 /* One sample: the whole sequence of stages over the job. `t` NULL: untraced. Sets start_ns and end_ns. */
 enum status session_run(struct session *s, struct job *job, struct tracer *t, struct error *e);

@@ -24,17 +24,6 @@ enum device_category device_category_of(const struct activity *a, const struct a
 
 /* ---- rows ---- */
 
-static int compare_ops(const void *pa, const void *pb, const void *context) {
-    const struct activity_op *a = pa, *b = pb;
-    (void)context;
-    int by_device = SORT_BY(a->device, b->device), by_start = SORT_BY(a->start_ns, b->start_ns);
-    if (by_device || by_start) return by_device ? by_device : by_start;
-    int by_end = SORT_BY(a->end_ns, b->end_ns), by_stream = SORT_BY(a->stream, b->stream);
-    return by_end ? by_end : by_stream ? by_stream : SORT_BY(a->correlation, b->correlation);
-}
-
-void activity_sort_ops(struct activity *a) { sort_stable(a->ops, a->n_ops, sizeof *a->ops, compare_ops, NULL); }
-
 struct account_waits activity_waits(const struct activity *a) {
     size_t n = 0;
     for (size_t i = 0; i < a->n_calls; i++) n += a->calls[i].is_blocking;

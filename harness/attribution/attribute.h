@@ -43,10 +43,7 @@ struct attributed {
     size_t n_ops, op_capacity;
 };
 
-/* Sorts operations by device, start, end, stream, correlation (stable), as attribution wants them. */
-void activity_sort_ops(struct activity *a);
-
-/* Of joined, sorted activity with at least one operation. */
+/* Of joined activity, sorted by activity_sort_ops, with at least one operation. */
 void attribute(const struct activity *a, const struct stages *s, struct attributed *out);
 void attributed_free(struct attributed *x);
 

@@ -4,16 +4,6 @@
 
 /* ---- orders ---- */
 
-static int compare_calls(const void *pa, const void *pb, const void *context) {
-    const struct activity_call *a = pa, *b = pb;
-    (void)context;
-    int by_process = SORT_BY(a->process, b->process), by_correlation = SORT_BY(a->correlation, b->correlation);
-    if (by_process) return by_process;
-    if (by_correlation) return by_correlation;
-    int by_start = SORT_BY(a->start_ns, b->start_ns);
-    return by_start ? by_start : SORT_BY(a->row, b->row);
-}
-
 static int compare_ranges(const void *pa, const void *pb, const void *context) {
     const struct activity_range *a = pa, *b = pb;
     (void)context;
@@ -26,28 +16,6 @@ static int compare_call_rows(const void *pa, const void *pb, const void *context
     const struct activity_call *calls = context, *a = &calls[*(const uint32_t *)pa], *b = &calls[*(const uint32_t *)pb];
     int by_thread = SORT_BY(a->thread, b->thread);
     return by_thread ? by_thread : SORT_BY(a->start_ns, b->start_ns);
-}
-
-/* ---- the call of an operation ---- */
-
-static int is_before(const void *item, const void *key) {
-    const struct activity_call *call = item;
-    const struct activity_op *op = key;
-    if (call->process != op->process) return call->process < op->process;
-    return call->correlation < op->correlation;
-}
-
-static void join_calls(struct activity *a) {
-    sort_stable(a->calls, a->n_calls, sizeof *a->calls, compare_calls, NULL);
-    size_t at = 0;
-    for (size_t i = 0; i < a->n_ops; i++) {
-        struct activity_op *op = &a->ops[i];
-        op->call = op->range = -1;
-        if (op->correlation < 0 || a->n_calls == 0) continue;
-        at = sort_find_near(a->calls, a->n_calls, sizeof *a->calls, at, is_before, op);
-        const struct activity_call *call = at < a->n_calls ? &a->calls[at] : NULL;
-        if (call && call->process == op->process && call->correlation == op->correlation) op->call = (int32_t)at;
-    }
 }
 
 /* ---- the range of a call ---- */
@@ -90,8 +58,7 @@ static void find_ranges(const struct activity *a, int32_t *range_of) {
 static void find_ranges_of_ops(struct activity *a) {
     int32_t *range_of = mem_alloc(a->n_calls * sizeof *range_of);
     find_ranges(a, range_of);
-    for (size_t i = 0; i < a->n_ops; i++)
-        if (a->ops[i].call >= 0) a->ops[i].range = range_of[a->ops[i].call];
+    for (size_t i = 0; i < a->n_ops; i++) a->ops[i].range = a->ops[i].call < 0 ? -1 : range_of[a->ops[i].call];
     mem_free(range_of);
 }
 
@@ -103,13 +70,13 @@ static void take_ranges_of_owners(struct activity *a) {
     for (size_t i = 0; i < a->n_ranges; i++) place_of[a->ranges[i].row] = (int32_t)i;
     for (size_t i = 0; i < a->n_ops; i++) {
         uint64_t owner = a->ops[i].owner;
-        if (owner > 0 && owner <= a->n_ranges) a->ops[i].range = place_of[owner - 1];
+        a->ops[i].range = owner > 0 && owner <= a->n_ranges ? place_of[owner - 1] : -1;
     }
     mem_free(place_of);
 }
 
 void activity_join(struct activity *a) {
-    join_calls(a);
+    activity_join_calls(a);
     nest_ranges(a);
     if (a->is_owned_by_ranges) take_ranges_of_owners(a);
     else find_ranges_of_ops(a);

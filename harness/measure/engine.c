@@ -111,6 +111,7 @@ enum status engine_open(struct engine *g, const struct spec *spec, struct llm_mo
     int64_t rows = o->limits.prefill_rows > o->limits.forced_rows ? o->limits.prefill_rows : o->limits.forced_rows;
     struct launch_capacity capacity = {rows, o->limits.slots};
     if (s == STATUS_OK) s = session_open(&g->session, &g->pipeline, &g->device, 1, o->roles, capacity, &g->clock, e);
+    if (s == STATUS_OK && o->annotator) session_annotate(&g->session, o->annotator);
     g->prepare_ns = (int64_t)(clock_now_ns(&(struct clock){0}) - start);
     return s;
 }

@@ -37,6 +37,7 @@ struct engine_options {
     /* Marks what must survive a run (is_kept), on the plain programs, before optimizers see them; NULL: nothing. */
     void (*keep)(struct program *p);
     struct loading loading;
+    const struct annotator *annotator; /* told of stages and operations; outlives the engine; NULL: nobody looks */
 };
 /* NO_MEMORY before loading where the need is above what is available, both printed. */
 enum status engine_open(struct engine *g, const struct spec *spec, struct llm_model *m, const struct engine_options *o,

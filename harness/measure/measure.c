@@ -151,13 +151,20 @@ static void note_need(struct measuring *m, const struct cell_state *c, const jso
                   states / 1e9, json_number_value(json_object_get(need, "activations")) / 1e9);
 }
 
+/* Ranges without anybody who takes them cost nothing; whoever takes them looks on and slows what is timed. */
+static enum status note_nvtx(struct measuring *m, const struct cell_state *c, int is_taken, struct error *e) {
+    if (is_taken) return store_warning(m->s, &c->run, "a tool took NVTX ranges: the times are those of a run under it", e);
+    progress_note(&m->progress, "--nvtx: no tool takes ranges (nsys and ncu set NVTX_INJECTION64_PATH)");
+    return STATUS_OK;
+}
+
 static void worker_told(void *self, const char *text) { progress_news(self, "%s", text); }
 
 static enum status start_process(struct measuring *m, struct cell_state *c, int block, struct error *e) {
     struct process_record r = {.block = block, .order = c->order, .start_unix_ns = unix_ns()};
     struct worker_program program = sampler_program(&c->sampler);
     json_t *hello = NULL;
-    c->sampler = (struct sampler){.spec = &c->cell->spec, .ceilings = m->limits.list ? &m->limits : NULL};
+    c->sampler = (struct sampler){.spec = &c->cell->spec, .ceilings = m->limits.list ? &m->limits : NULL, .has_nvtx = m->p->has_nvtx};
     progress_note(&m->progress, "block %d of %d: preparing %s", block + 1, m->p->n_blocks, c->cell->label);
     c->worker = (struct worker){.heard = worker_told, .self = &m->progress};
     enum status st = worker_start(&program, &c->worker, &hello, e);
@@ -170,6 +177,7 @@ static enum status start_process(struct measuring *m, struct cell_state *c, int 
     json_object_del(json_object_get(hello, "need"), "available"); /* not a class of memory */
     if (block == 0) note_need(m, c, json_object_get(hello, "need"));
     if (!c->has_run) st = begin_run(m, c, hello, e);
+    if (st == STATUS_OK && block == 0 && m->p->has_nvtx) st = note_nvtx(m, c, json_is_true(json_object_get(hello, "nvtx")), e);
     if (st == STATUS_OK) st = record_memory(m->s, &c->run, json_object_get(hello, "need"), e);
     r.pid = (int)c->worker.pid;
     r.prepare_ns = json_integer_value(json_object_get(hello, "prepare_ns"));

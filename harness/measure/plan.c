@@ -102,6 +102,7 @@ static void read_protocol(const struct options *o, struct plan *p) {
     p->budget_s = option_real(o, OPT_BUDGET);
     p->profiles = (int)option_int(o, OPT_PROFILE);
     p->checks_fidelity = option_flag(o, OPT_FIDELITY);
+    p->has_nvtx = option_flag(o, OPT_NVTX);
 }
 
 enum status plan_make(const char *workload, enum design design, struct options *o, struct plan *p, struct error *e) {

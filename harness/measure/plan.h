@@ -27,6 +27,7 @@ struct plan {
     double precision, budget_s;
     int profiles;
     int checks_fidelity;
+    int has_nvtx;              /* ranges for a tool that looks on; no part of what is asked */
     struct arena arena;
 };
 

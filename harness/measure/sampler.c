@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "kernels/cuda/nvtx_client.h"
+
 /* ---- opening ---- */
 
 static void add_fact(void *to, const char *key, const char *value) { json_object_set_new(to, key, json_string(value)); }
@@ -25,7 +27,7 @@ static json_t *open_reply(struct sampler *s, int64_t load_ns, int64_t first_toke
     json_t *facts = json_object();
     const struct engine *g = &s->engine;
     device_backend(g->device)->describe(g->device, add_fact, facts);
-    return json_pack("{s:o,s:o,s:{s:f,s:f,s:f,s:f,s:f},s:I,s:I,s:I,s:b,s:i,s:i}", "facts", facts, "memory", memory_json(g),
+    return json_pack("{s:b,s:o,s:o,s:{s:f,s:f,s:f,s:f,s:f},s:I,s:I,s:I,s:b,s:i,s:i}", "nvtx", g->session.executor.annotator != NULL, "facts", facts, "memory", memory_json(g),
                      "need", "weights", g->need.weights, "states", g->need.states, "activations", g->need.activations,
                      "total", g->need.total, "available", g->need.available, "prepare_ns", (json_int_t)g->prepare_ns, "load_ns", (json_int_t)load_ns,
                      "first_token_ns", (json_int_t)first_token_ns, "is_synthetic", s->model.is_synthetic,
@@ -52,7 +54,7 @@ static enum status sampler_open(void *self, json_t **reply, struct error *e) {
     st = sample_plan_make(spec, &s->model, &s->plan, e);
     int64_t load_ns = (int64_t)(now_ns() - s->process_start_ns);
     s->is_engine_open = st == STATUS_OK;
-    struct engine_options options = {.limits = s->plan.limits, .roles = ROLES_GENERATE, .loading = {loading, s}};
+    struct engine_options options = {.limits = s->plan.limits, .roles = ROLES_GENERATE, .loading = {loading, s}, .annotator = s->has_nvtx ? nvtx_annotator() : NULL};
     if (st == STATUS_OK) st = engine_open(&s->engine, spec, &s->model, &options, e);
     uint64_t start, wall;
     if (st == STATUS_OK) st = sampler_run(s, NULL, &start, &wall, e); /* the first sample: shapes met, pages touched */
@@ -244,9 +246,7 @@ static json_t *ops_json(const struct sampler *s, const struct ledger *l) {
     struct arena a = {0};
     for (int i = 0; i < l->n_ops; i++) {
         const struct ledger_op *o = &l->ops[i];
-        const char *tensor = o->op->n_out ? o->program->tensors[o->op->out[0]].name : op_table[o->op->kind].name;
-        const char *dot = o->op->place.part == PART_LAYER ? strchr(tensor, '.') : NULL;
-        char *name = arena_printf(&a, "%s %s", op_table[o->op->kind].name, dot ? dot + 1 : tensor);
+        char *name = op_label(o->program, o->op, &a);
         const char *stage = s->engine.pipeline.stages[o->stage < 0 ? 0 : o->stage].name;
         json_t *line, *found = NULL;
         size_t at;

@@ -9,10 +9,11 @@
 /* Requests: {"do":"sample"} → {"start_ns","wall_ns","values":[[metric, position, value],…]}
  *           {"do":"profile"} → the same and {"ledger","ops","receipts","spans","dropped"}
  *           {"do":"output"}  → {"output":[{"tokens","text","finish"},…]}
- * open answers {"facts","memory","need","prepare_ns","load_ns","first_token_ns","is_synthetic","layers"}. */
+ * open answers {"nvtx" (whether a tool takes ranges), "facts","memory","need","prepare_ns","load_ns","first_token_ns","is_synthetic","layers"}. */
 struct sampler {
     const struct spec *spec;                 /* borrowed, as is ceilings */
     const struct ledger_ceilings *ceilings;
+    int has_nvtx;                            /* stages and operations as NVTX ranges, where a tool takes them */
     struct llm_model model;
     struct sample_plan plan;
     struct engine engine;

@@ -57,6 +57,7 @@ enum {
     X(PRECISION, "precision", REAL, 0, "0.02", FOR_MEASURE, "W", "stop sampling when the interval is this narrow, relative") \
     X(BUDGET, "budget", REAL, 0, "60", FOR_MEASURE, "SECONDS", "of timed samples a cell, all processes together") \
     X(PROFILE, "profile", INT, 0, "2", FOR_MEASURE, "N", "profiled samples a process; 0: no attribution") \
+    X(NVTX, "nvtx", FLAG, 0, "0", FOR_MEASURE, NULL, "stages and operations as NVTX ranges of the domain assay, for nsys and ncu") \
     X(FIDELITY, "fidelity", FLAG, 0, "1", FOR_MEASURE, NULL, "check results against float64 before measuring (--no-fidelity)") \
     X(DESIGN, "design", TEXT, 0, "each", FOR_EXPERIMENT, "NAME", "each, leave-one-out or full") \
     X(BLOCKS, "blocks", INT, 0, NULL, FOR_EXPERIMENT, "N", "as --processes") \

@@ -309,5 +309,6 @@ enum status verify_quantize_compute(const struct quantize_compute *c, struct err
     const char *kind = json_string_value(json_object_get(c->r->facts, "kind"));
     for (size_t i = 0; kind && i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kind, kinds[i].kind) == 0) return kinds[i].compute(c, e);
-    return error_set(e, STATUS_INPUT, "%s/expected.json: 'kind' is '%.40s'; verify quantize knows hqq, integer and pruning", c->r->folder, kind ? kind : "");
+    if (!kind) return error_set(e, STATUS_INPUT, "%s/expected.json: 'kind' is missing; verify quantize knows hqq, integer and pruning", c->r->folder);
+    return error_set(e, STATUS_INPUT, "%s/expected.json: 'kind' is '%.40s'; verify quantize knows hqq, integer and pruning", c->r->folder, kind);
 }

@@ -100,6 +100,14 @@ void *mem_grow(void *items, size_t count, size_t *capacity, size_t item_bytes) {
     return items;
 }
 
+void *mem_extend(void *items, size_t count, size_t *capacity, size_t item_bytes) {
+    if (count < *capacity) return items;
+    size_t more = *capacity + (*capacity ? *capacity / 2 : 64);
+    items = mem_resize(items, more * item_bytes);
+    *capacity = more;
+    return items;
+}
+
 struct arena_block {
     struct arena_block *next;
     size_t used, size;

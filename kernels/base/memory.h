@@ -36,6 +36,10 @@ void mem_fail_after(int64_t n);              /* fault injection: the n-th next c
 #define LIST_GROW(items, count, capacity) \
     ((items) = mem_grow((items), (size_t)(count), &(capacity), sizeof *(items)))
 void *mem_grow(void *items, size_t count, size_t *capacity, size_t item_bytes);
+/* The same by half, and without touching what is new: of millions of rows only those that are used cost memory. */
+#define LIST_EXTEND(items, count, capacity) \
+    ((items) = mem_extend((items), (size_t)(count), &(capacity), sizeof *(items)))
+void *mem_extend(void *items, size_t count, size_t *capacity, size_t item_bytes);
 
 /* An arena: everything in it is freed at once. */
 struct arena {

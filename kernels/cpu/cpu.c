@@ -246,16 +246,22 @@ static void record(const struct run *r, int member, int op, uint64_t start, uint
                            .is_serial = r->q->ops[op].members == 1, .launches = (uint16_t)launches};
 }
 
+/* The launching thread is member 0. */
+static const struct annotated_ops *annotated_by(const struct cpu_prepared *q, int member) { return member == 0 ? q->head.annotated : NULL; }
+
 static void run_member(void *arg, int member) {
     const struct run *r = arg;
     struct team *team = r->q->device->team;
+    const struct annotated_ops *annotated = annotated_by(r->q, member);
     uint64_t start = r->t ? clock_now_ns(r->t->clock) : 0;
     for (int i = r->first; i < r->first + r->n; i++) {
         const struct cpu_op *o = &r->q->ops[i];
         struct cpu_call c = {r->q, o, member, o->members};
+        annotate_op(annotated, i);
         if (member < o->members) o->run(&c);
         uint64_t end = r->t ? clock_now_ns(r->t->clock) : 0;
         team_barrier(team, member);
+        annotate_op_end(annotated, i);
         if (!r->t) continue;
         uint64_t released = clock_now_ns(r->t->clock);
         record(r, member, i, start, member < o->members ? end : start, released, 1);
@@ -322,18 +328,21 @@ static void replay_member(void *arg, int member) {
     const struct replay *r = arg;
     struct team *team = r->q->device->team;
     const struct run as_run = {r->q, 0, 0, r->t};
+    const struct annotated_ops *annotated = annotated_by(r->q, member);
     uint64_t start = r->t ? clock_now_ns(r->t->clock) : 0;
     for (int i = 0; i < r->c->n; i++) {
         const struct command *k = &r->c->commands[i];
         struct cpu_call c = k->call;
         c.member = member;
         int is_mine = member < c.members;
+        annotate_op(annotated, k->op);
         if (is_mine) k->run(&c);
         uint64_t end = r->t && is_mine ? clock_now_ns(r->t->clock) : start, released = end;
         if (k->is_last) {
             team_barrier(team, member);
             if (r->t) released = clock_now_ns(r->t->clock);
         }
+        annotate_op_end(annotated, k->op);
         if (!r->t || (!is_mine && !k->is_last)) continue;
         record(&as_run, member, k->op, start, end, released, i == 0);
         start = released;

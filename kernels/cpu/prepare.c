@@ -148,7 +148,7 @@ static enum status prepare_ops(struct cpu_prepared *q, const struct weight_sourc
 enum status cpu_prepare(struct device *device, const struct program *p, const struct weight_source *source, struct prepared **out,
                         struct error *e) {
     struct cpu_prepared *q = mem_alloc(sizeof *q);
-    q->head = (struct prepared_head){&backend_cpu, p};
+    q->head = (struct prepared_head){.backend = &backend_cpu, .program = p};
     q->device = (struct cpu_device *)(void *)device;
     q->ops = mem_alloc((p->n_ops + 1) * sizeof *q->ops);
     q->data = mem_alloc((p->n_tensors + 1) * sizeof *q->data);

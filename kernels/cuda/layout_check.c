@@ -6,7 +6,7 @@
 
 #include "kernels/cuda/blaslt.h"
 #include "kernels/cuda/cupti.h"
-#include "kernels/cuda/inject/nvtx.h"
+#include "kernels/cuda/nvtx.h"
 
 #define SAME(ours, theirs) _Static_assert((long)(ours) == (long)(theirs), #ours " is " #theirs)
 #define SAME_PLACE(our_type, ours, their_type, theirs) \
@@ -16,8 +16,19 @@
 /* ---- NVTX ---- */
 
 SAME(NVTX_TABLE_CALLBACKS, NVTX_ETID_CALLBACKS);
+SAME(NVTX_TABLE_VERSION, NVTX_ETID_VERSIONINFO);
+SAME(NVTX_API_VERSION, NVTX_VERSION);
 SAME(NVTX_MODULE_CORE, NVTX_CB_MODULE_CORE);
+SAME(NVTX_MODULE_CUDA, NVTX_CB_MODULE_CUDA);
+SAME(NVTX_MODULE_OPENCL, NVTX_CB_MODULE_OPENCL);
+SAME(NVTX_MODULE_CUDART, NVTX_CB_MODULE_CUDART);
 SAME(NVTX_MODULE_CORE2, NVTX_CB_MODULE_CORE2);
+SAME(NVTX_MODULE_SYNC, NVTX_CB_MODULE_SYNC);
+SAME(NVTX_MODULES, NVTX_CB_MODULE_SIZE);
+SAME(NVTX_CUDA_SLOTS, NVTX_CBID_CUDA_SIZE);
+SAME(NVTX_OPENCL_SLOTS, NVTX_CBID_OPENCL_SIZE);
+SAME(NVTX_CUDART_SLOTS, NVTX_CBID_CUDART_SIZE);
+SAME(NVTX_SYNC_SLOTS, NVTX_CBID_SYNC_SIZE);
 SAME(NVTX_START_EX, NVTX_CBID_CORE_RangeStartEx);
 SAME(NVTX_START_A, NVTX_CBID_CORE_RangeStartA);
 SAME(NVTX_START_W, NVTX_CBID_CORE_RangeStartW);
@@ -49,6 +60,9 @@ SAME_PLACE(struct nvtx_attributes, message, nvtxEventAttributes_t, message);
 SAME(sizeof(struct nvtx_callbacks), sizeof(NvtxExportTableCallbacks));
 SAME_PLACE(struct nvtx_callbacks, bytes, NvtxExportTableCallbacks, struct_size);
 SAME_PLACE(struct nvtx_callbacks, slots_of, NvtxExportTableCallbacks, GetModuleFunctionTable);
+SAME(sizeof(struct nvtx_version_info), sizeof(NvtxExportTableVersionInfo));
+SAME_PLACE(struct nvtx_version_info, version, NvtxExportTableVersionInfo, version);
+SAME_PLACE(struct nvtx_version_info, tool_version, NvtxExportTableVersionInfo, SetInjectionNvtxVersion);
 SAME(sizeof(nvtxRangeId_t), sizeof(uint64_t));
 
 /* ---- CUPTI ---- */

@@ -135,7 +135,7 @@ static enum status prepare_ops(struct cuda_prepared *q, const struct weight_sour
 enum status cuda_prepare(struct device *device, const struct program *p, const struct weight_source *source, struct prepared **out, struct error *e) {
     struct cuda_prepared *q = mem_alloc(sizeof *q);
     q->device = (struct cuda_device *)(void *)device;
-    q->head = (struct prepared_head){q->device->head.backend, p};
+    q->head = (struct prepared_head){.backend = q->device->head.backend, .program = p};
     q->ops = mem_alloc((p->n_ops + 1) * sizeof *q->ops);
     q->data = mem_alloc((p->n_tensors + 1) * sizeof *q->data);
     q->offsets = mem_alloc((p->n_tensors + 1) * sizeof *q->offsets);

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/base/sort.h"
 #include "kernels/cuda/recorder.h"
 
-enum { NO_OP = 1, FIRST_OP = 2, CLOCK_STEP_NS = 1000000 }; /* parts of an owner: a launch's copies, its operations */
+enum { NO_OP = 1, FIRST_OP = 2 }; /* parts of an owner: a launch's copies, its operations */
 
 /* A captured launch as it was seen by operations: spans [first, first + n) of the list, from the launch's first start
  * on, which took `length`. */
@@ -88,24 +89,6 @@ void profiler_launch(struct profiler *p, const struct tracer *t) {
     p->is_launched = 1;
 }
 
-/* ---- calls of operations ---- */
-
-static int by_correlation(const void *a, const void *b) {
-    const struct activity_call *x = a, *y = b;
-    if (x->correlation != y->correlation) return x->correlation < y->correlation ? -1 : 1;
-    return x->start_ns < y->start_ns ? -1 : x->start_ns > y->start_ns;
-}
-
-static const struct activity_call *call_of(const struct activity *a, int64_t correlation) {
-    size_t low = 0, high = a->n_calls;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (a->calls[middle].correlation < correlation) low = middle + 1;
-        else high = middle;
-    }
-    return low < a->n_calls && a->calls[low].correlation == correlation ? &a->calls[low] : NULL;
-}
-
 /* ---- into the tracer ---- */
 
 static uint64_t ours(const struct profiler *p, int64_t ns) { return (uint64_t)(ns - p->offset_ns); }
@@ -120,7 +103,7 @@ static struct span span_of(const struct profiler *p, const struct tracer *t, con
     uint64_t launch = recorder_launch(op->owner);
     int index = (int)recorder_part(op->owner) - FIRST_OP;
     const struct launch_note *note = launch >= 1 && launch <= t->n_notes ? &t->notes[launch - 1] : NULL; /* NULL: before the first launch */
-    const struct activity_call *call = call_of(a, op->correlation);
+    const struct activity_call *call = op->call < 0 ? NULL : &a->calls[op->call];
     uint64_t start = ours(p, op->start_ns), end = ours(p, op->end_ns);
     struct span s = {.start_ns = start, .end_ns = end, .released_ns = end, .stream = op->stream, .note = (int32_t)launch - 1, .step = note ? note->site.step : 0, .op = note && index >= 0 ? index : -1,
                      .subject = -1, .stage = (int16_t)(note ? launch_site_stage(&note->site, index >= 0 ? index : 0) : -1),
@@ -145,14 +128,14 @@ static void see(struct profiler *p, const struct span *s) {
     p->seen[p->n_seen++] = *s;
 }
 
-static int by_launch(const void *a, const void *b) {
-    const struct span *x = a, *y = b;
-    if (x->note != y->note) return x->note < y->note ? -1 : 1;
-    return x->start_ns < y->start_ns ? -1 : x->start_ns > y->start_ns;
+static int by_launch(const void *pa, const void *pb, const void *context) {
+    const struct span *a = pa, *b = pb;
+    (void)context;
+    return a->note != b->note ? SORT_BY(a->note, b->note) : SORT_BY(a->start_ns, b->start_ns);
 }
 
 static void index_seen(struct profiler *p) {
-    if (p->n_seen) qsort(p->seen, p->n_seen, sizeof *p->seen, by_launch);
+    sort_stable(p->seen, p->n_seen, sizeof *p->seen, by_launch, NULL);
     p->n_launches = 0;
     for (size_t i = 0, n; i < p->n_seen; i += n) {
         uint64_t start = p->seen[i].start_ns, end = start;
@@ -203,12 +186,6 @@ static size_t put_ops(struct profiler *p, struct tracer *t, int unit, const stru
     return n_unknown;
 }
 
-static int by_time(const void *a, const void *b) {
-    const struct activity_op *x = a, *y = b;
-    if (x->start_ns != y->start_ns) return x->start_ns < y->start_ns ? -1 : 1;
-    return x->correlation < y->correlation ? -1 : x->correlation > y->correlation;
-}
-
 static void put_waits(const struct profiler *p, struct tracer *t, int unit, const struct activity *a) {
     for (size_t i = 0; i < a->n_calls; i++) {
         const struct activity_call *c = &a->calls[i];
@@ -227,7 +204,7 @@ static void note_trouble(const struct profiler *p, struct tracer *t, const struc
     else if (i->untimed) snprintf(t->trouble, sizeof t->trouble, "%lld pieces of device work have no times", (long long)i->untimed);
     else if (i->unknown) snprintf(t->trouble, sizeof t->trouble, "%lld records are of kinds that Assay does not know", (long long)i->unknown);
     else if (n_unknown) snprintf(t->trouble, sizeof t->trouble, "%zu captured launches were timed whose operations had not been", n_unknown);
-    else if (llabs(step) > CLOCK_STEP_NS) snprintf(t->trouble, sizeof t->trouble, "the system's clock was set while tracing (by %lld us)", (long long)step / 1000);
+    else if (llabs(step) > RECORDER_CLOCK_STEP_NS) snprintf(t->trouble, sizeof t->trouble, "the system's clock was set while tracing (by %lld us)", (long long)step / 1000);
 }
 
 enum status profiler_end(struct profiler *p, struct tracer *t, int unit, struct error *e) {
@@ -235,8 +212,8 @@ enum status profiler_end(struct profiler *p, struct tracer *t, int unit, struct 
     end_launch(p);
     enum status s = recorder_take(p->recorder, &a, e);
     if (s != STATUS_OK) return s;
-    qsort(a.calls, a.n_calls, sizeof *a.calls, by_correlation);
-    qsort(a.ops, a.n_ops, sizeof *a.ops, by_time);
+    activity_join_calls(&a);
+    activity_sort_ops(&a);
     size_t n_unknown = put_ops(p, t, unit, &a);
     put_waits(p, t, unit, &a);
     note_trouble(p, t, &a, n_unknown);

@@ -1,26 +1,19 @@
 #include "kernels/cuda/recorder.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 4 << 20, POOL = 16, MOST_QUEUED = 4096, DEPTH = 64, NODES_AT_FIRST = 1024 };
+#include "kernels/base/thread.h"
 
-/* ---- small tables ---- */
+enum { BUFFER_BYTES = 4 << 20, POOL = 16, MOST_QUEUED = 4096, DEPTH = 64, ENTRIES_AT_FIRST = 256, KINDS = 64 };
 
-struct node_owner {
-    uint64_t node, owner;          /* node 0: empty */
+struct entry {
+    uint64_t key, value;           /* key 0: empty */
 };
-struct node_map {
-    struct node_owner *items;      /* open addressing; capacity a power of two */
+struct table {                     /* open addressing; capacity a power of two */
+    struct entry *items;
     size_t n, capacity;
-};
-
-struct name_of {                   /* CUPTI has one pointer a name */
-    const char *pointer;
-    int32_t name;
 };
 
 struct call_name {
@@ -49,13 +42,13 @@ struct recorder {
     pthread_t reader;
     pthread_mutex_t reading;       /* of what follows, nodes apart; no callback of CUPTI's takes it */
     struct activity a;
-    struct name_of *names;         /* by pointer; open addressing */
-    size_t n_names, name_capacity;
+    struct table names;            /* text's address → index + 1 */
     struct call_name *call_names[2]; /* of driver, runtime callbacks */
     uint32_t n_call_names[2];
     uint64_t *op_nodes;            /* beside a.ops: graph nodes */
     size_t op_node_capacity;
-    struct node_map nodes;
+    struct table nodes;            /* a graph's node → the owner of what was captured */
+    size_t record_bytes[KINDS];    /* from one record to the next; 0: none was followed yet */
     int process;
 };
 
@@ -63,35 +56,41 @@ static struct recorder *the_recorder; /* CUPTI's buffer callbacks carry no point
 static _Thread_local uint64_t owners[DEPTH];
 static _Thread_local int depth;
 
-/* ---- owners of graph nodes ---- */
+/* ---- tables ---- */
 
-static struct node_owner *node_slot(const struct node_map *m, uint64_t node) {
-    size_t at = (size_t)(node * 0x9e3779b97f4a7c15u >> 20) & (m->capacity - 1);
-    while (m->items[at].node && m->items[at].node != node) at = (at + 1) & (m->capacity - 1);
-    return &m->items[at];
+static struct entry *table_slot(const struct table *t, uint64_t key) {
+    size_t at = (size_t)(key * 0x9e3779b97f4a7c15u >> 20) & (t->capacity - 1);
+    while (t->items[at].key && t->items[at].key != key) at = (at + 1) & (t->capacity - 1);
+    return &t->items[at];
 }
 
-static uint64_t node_owner_of(const struct node_map *m, uint64_t node) { return m->capacity && node ? node_slot(m, node)->owner : 0; }
+/* 0: it is not there. */
+static uint64_t table_get(const struct table *t, uint64_t key) { return t->capacity && key ? table_slot(t, key)->value : 0; }
 
-static void node_set(struct node_map *m, uint64_t node, uint64_t owner) {
-    if (2 * (m->n + 1) > m->capacity) {
-        struct node_map larger = {.capacity = m->capacity ? 2 * m->capacity : NODES_AT_FIRST};
+static void table_set(struct table *t, uint64_t key, uint64_t value) {
+    if (2 * (t->n + 1) > t->capacity) {
+        struct table larger = {.n = t->n, .capacity = t->capacity ? 2 * t->capacity : ENTRIES_AT_FIRST};
         larger.items = mem_alloc(larger.capacity * sizeof *larger.items);
-        for (size_t i = 0; i < m->capacity; i++)
-            if (m->items[i].node) *node_slot(&larger, m->items[i].node) = m->items[i];
-        larger.n = m->n;
-        mem_free(m->items);
-        *m = larger;
+        for (size_t i = 0; i < t->capacity; i++)
+            if (t->items[i].key) *table_slot(&larger, t->items[i].key) = t->items[i];
+        mem_free(t->items);
+        *t = larger;
     }
-    struct node_owner *slot = node_slot(m, node);
-    m->n += slot->node == 0;
-    *slot = (struct node_owner){node, owner};
+    struct entry *slot = table_slot(t, key);
+    t->n += slot->key == 0;
+    *slot = (struct entry){key, value};
 }
+
+static void table_clear(struct table *t) {
+    if (t->n) memset(t->items, 0, t->capacity * sizeof *t->items);
+    t->n = 0;
+}
+
+/* ---- owners of graph nodes ---- */
 
 void recorder_note_node(struct recorder *r, uint64_t node, uint64_t original, uint64_t owner) {
     pthread_mutex_lock(&r->lock);
-    uint64_t of_original = original ? node_owner_of(&r->nodes, original) : 0;
-    if (original || owner) node_set(&r->nodes, node, original ? of_original : owner);
+    if (original || owner) table_set(&r->nodes, node, original ? table_get(&r->nodes, original) : owner);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -107,28 +106,14 @@ static void on_resource(void *user, uint32_t domain, uint32_t id, const void *da
 
 /* ---- names ---- */
 
+/* CUPTI has one pointer a name. */
 static int32_t name_of_pointer(struct recorder *r, const char *text) {
     if (!text) text = "?";
-    if (2 * (r->n_names + 1) > r->name_capacity) {
-        size_t capacity = r->name_capacity ? 2 * r->name_capacity : 256;
-        struct name_of *larger = mem_alloc(capacity * sizeof *larger);
-        for (size_t i = 0; i < r->name_capacity; i++) {
-            if (!r->names[i].pointer) continue;
-            size_t at = ((uintptr_t)r->names[i].pointer >> 3) & (capacity - 1);
-            while (larger[at].pointer) at = (at + 1) & (capacity - 1);
-            larger[at] = r->names[i];
-        }
-        mem_free(r->names);
-        r->names = larger;
-        r->name_capacity = capacity;
-    }
-    size_t at = ((uintptr_t)text >> 3) & (r->name_capacity - 1);
-    while (r->names[at].pointer && r->names[at].pointer != text) at = (at + 1) & (r->name_capacity - 1);
-    if (!r->names[at].pointer) {
-        r->names[at] = (struct name_of){text, activity_name(&r->a, text, strlen(text))};
-        r->n_names++;
-    }
-    return r->names[at].name;
+    uint64_t known = table_get(&r->names, (uintptr_t)text);
+    if (known) return (int32_t)known - 1;
+    int32_t name = activity_name(&r->a, text, strlen(text));
+    table_set(&r->names, (uintptr_t)text, (uint64_t)name + 1);
+    return name;
 }
 
 static void ask_call_name(struct recorder *r, int is_runtime, uint32_t callback, struct call_name *out) {
@@ -164,7 +149,7 @@ static struct activity_op *add_op(struct recorder *r, enum activity_kind kind, c
         r->a.integrity.untimed++;
         return NULL;
     }
-    LIST_GROW(r->op_nodes, r->a.n_ops, r->op_node_capacity);
+    LIST_EXTEND(r->op_nodes, r->a.n_ops, r->op_node_capacity);
     r->op_nodes[r->a.n_ops] = w->node;
     struct activity_op *op = activity_add_op(&r->a);
     op->kind = (uint8_t)kind;
@@ -254,12 +239,27 @@ static void read_record(struct recorder *r, const struct cupti_record *record) {
     }
 }
 
+/* Whether another record begins where the last whole one ends: at a cut one CUPTI's iterator says no more than that it has
+ * come to the end. */
+static int is_cut(const struct recorder *r, const uint8_t *buffer, size_t valid, const struct cupti_record *last) {
+    size_t bytes = last && last->kind < KINDS ? r->record_bytes[last->kind] : 0, at = last ? (size_t)((const uint8_t *)last - buffer) + bytes : 0;
+    uint32_t kind = 0;
+    if (last && bytes == 0) return 0; /* not known */
+    if (at + sizeof kind <= valid) memcpy(&kind, buffer + at, sizeof kind);
+    return kind != 0;
+}
+
 static void read_buffer(struct recorder *r, uint8_t *buffer, size_t valid) {
-    struct cupti_record *record = NULL;
+    struct cupti_record *record = NULL, *last = NULL;
     size_t dropped = 0;
     int code;
-    while ((code = r->library->ActivityGetNextRecord(buffer, valid, &record)) == CUPTI_OK) read_record(r, record);
+    while ((code = r->library->ActivityGetNextRecord(buffer, valid, &record)) == CUPTI_OK) {
+        if (last && last->kind < KINDS) r->record_bytes[last->kind] = (size_t)((uint8_t *)record - (uint8_t *)last);
+        read_record(r, record);
+        last = record;
+    }
     if (code != CUPTI_END) r->a.integrity.unknown++;
+    else if (is_cut(r, buffer, valid, last)) r->a.integrity.dropped++;
     if (r->library->ActivityGetNumDroppedRecords(NULL, 0, &dropped) == CUPTI_OK) r->a.integrity.dropped += (int64_t)dropped;
 }
 
@@ -381,16 +381,6 @@ static int enable_all(const struct recorder *r) {
     return code == CUPTI_OK ? l->EnableCallback(1, r->subscriber, CUPTI_DOMAIN_RESOURCE, CUPTI_NODE_CLONED) : code;
 }
 
-/* The program's signals are for its own threads. */
-static int start_reader(struct recorder *r) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&r->reader, NULL, reader_main, r);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return code == 0;
-}
-
 static struct recorder *recorder_make(const struct cupti *library, enum recorder_graphs graphs) {
     struct recorder *r = mem_alloc(sizeof *r);
     r->library = library;
@@ -423,7 +413,7 @@ enum status recorder_open(const struct cupti *library, enum recorder_graphs grap
         r->pool[r->n_pool] = aligned_alloc(8, BUFFER_BYTES);
         memset(r->pool[r->n_pool++], 0, BUFFER_BYTES);
     }
-    r->has_reader = start_reader(r);
+    r->has_reader = thread_start(&r->reader, reader_main, r);
     enum status s = r->has_reader ? STATUS_OK : error_set(e, STATUS_BACKEND, "the system refuses a thread for reading records");
     code = s == STATUS_OK ? library->ActivityRegisterCallbacks(buffer_wanted, buffer_filled) : CUPTI_OK;
     if (code == CUPTI_OK && s == STATUS_OK) code = enable_all(r);
@@ -454,7 +444,7 @@ void recorder_close(struct recorder *r) {
     if (the_recorder == r) the_recorder = NULL;
     while (r->n_pool) free(r->pool[--r->n_pool]);
     activity_free(&r->a);
-    mem_free(r->names);
+    mem_free(r->names.items);
     mem_free(r->call_names[0]);
     mem_free(r->call_names[1]);
     mem_free(r->op_nodes);
@@ -494,7 +484,7 @@ static void set_owners(struct recorder *r) {
     activity_join_owners(&r->a);
     for (size_t i = 0; i < r->a.n_ops; i++) {
         struct activity_op *op = &r->a.ops[i];
-        uint64_t captured = node_owner_of(&r->nodes, r->op_nodes[i]);
+        uint64_t captured = table_get(&r->nodes, r->op_nodes[i]);
         if (captured) op->owner = recorder_owner(recorder_launch(op->owner), recorder_part(captured));
     }
 }
@@ -503,8 +493,7 @@ static void set_owners(struct recorder *r) {
 static void hand_over(struct recorder *r, struct activity *out) {
     *out = r->a;
     r->a = (struct activity){0};
-    r->n_names = 0;
-    if (r->name_capacity) memset(r->names, 0, r->name_capacity * sizeof *r->names);
+    table_clear(&r->names);
     for (int k = 0; k < 2; k++)
         for (uint32_t i = 0; i < r->n_call_names[k]; i++) r->call_names[k][i].is_known = 0;
 }

@@ -43,8 +43,9 @@ enum status recorder_take(struct recorder *r, struct activity *out, struct error
 enum status recorder_take_finished(struct recorder *r, struct activity *out, struct error *e);
 /* In the child of a fork: the parent's recorder is not its own; it may open another. */
 void recorder_forget(void);
-/* CUPTI's clock, in ns. */
+/* CUPTI's clock, in ns: the system's, which may be set. It was, if against one that nobody sets it moved by more than: */
 uint64_t recorder_now(const struct recorder *r);
+enum { RECORDER_CLOCK_STEP_NS = 1000000 };
 
 /* Reads one filled buffer into what is being recorded: the way in for replayed buffers in tests. */
 void recorder_read(struct recorder *r, uint8_t *buffer, size_t valid);

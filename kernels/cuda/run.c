@@ -113,9 +113,11 @@ static enum status launch_error(struct cuda_prepared *q, int index, int code, st
 static enum status launch_ops(struct cuda_prepared *q, int first, int n, struct tracer *t, struct error *e) {
     for (int i = first; i < first + n; i++) {
         struct cuda_call c = {q, &q->ops[i], i};
+        annotate_op(q->head.annotated, i);
         if (t) profiler_push(q->device->profiler, t, i);
         int code = cuda_launch(&c);
         if (t) profiler_pop(q->device->profiler);
+        annotate_op_end(q->head.annotated, i);
         if (code != 0) return launch_error(q, i, code, e);
     }
     return STATUS_OK;

@@ -195,7 +195,7 @@ static enum status null_prepare(struct device *device, const struct program *p, 
     enum status s = claim(d, p, e);
     if (s != STATUS_OK) return s;
     struct null_prepared *q = mem_alloc(sizeof *q);
-    *q = (struct null_prepared){.head = {&backend_null, p}, .device = d};
+    *q = (struct null_prepared){.head = {.backend = &backend_null, .program = p}, .device = d};
     q->own = mem_alloc((p->n_tensors + 1) * sizeof *q->own);
     q->buffers = mem_alloc((p->n_tensors + 1) * sizeof(struct null_buffer *));
     for (size_t i = 0; i < p->n_tensors && s == STATUS_OK; i++) s = make_buffer(q, i, e);
@@ -294,11 +294,13 @@ static void record(const struct null_device *d, struct tracer *t, const struct s
 static void run_op(struct null_prepared *q, int index, int launches, struct tracer *t) {
     const struct op *op = &q->head.program->ops[index];
     uint64_t start = clock_now_ns(q->device->clock);
+    annotate_op(q->head.annotated, index);
     clock_advance_ns(q->device->clock, cost_ns(q, op));
     if (op_table[op->kind].is_choice) choose(q, op);
     if (op->kind == OP_COPY) copy(q, op);
     record(q->device, t, &(struct span){.start_ns = start, .op = index, .subject = -1, .kind = SPAN_RUN,
                                         .launches = (uint16_t)launches});
+    annotate_op_end(q->head.annotated, index);
 }
 
 static enum status null_run(struct prepared *p, int first, int n, struct tracer *t, struct error *e) {

@@ -12,7 +12,7 @@ static struct group_parameters encode_symmetric(const struct quantizer *q, const
     float most = -r.lo > r.hi ? -r.lo : r.hi, top = (float)(middle_code(q) - 1), bottom = q->is_full_range ? -top - 1 : -top;
     struct group_parameters p = {.scale = most / (q->is_full_range ? top + 0.5f : top)};
     if (p.scale > 0)
-        for (int64_t i = 0; i < n; i++) codes[i] = (uint8_t)(int8_t)whole(clamp(x[i] / p.scale, bottom, top));
+        for (int64_t i = 0; i < n; i++) codes[i] = (uint8_t)(int32_t)whole(clamp(x[i] / p.scale, bottom, top));
     else memset(codes, 0, (size_t)n);
     return p;
 }
@@ -26,7 +26,7 @@ static struct group_parameters encode_whole_zero(const struct quantizer *q, cons
         return p;
     }
     p.zero = whole(clamp(-lo / p.scale, 0, top));
-    for (int64_t i = 0; i < n; i++) codes[i] = (uint8_t)clamp(whole(clamp(x[i] / p.scale, -top, top)) + p.zero, 0, top);
+    for (int64_t i = 0; i < n; i++) codes[i] = (uint8_t)(int32_t)clamp(whole(clamp(x[i] / p.scale, -top, top)) + p.zero, 0, top);
     return p;
 }
 
@@ -37,7 +37,7 @@ static struct group_parameters encode_float_zero(const struct quantizer *q, cons
     struct group_parameters p = {.scale = scale > 1e-6f ? scale : 1e-6f};
     p.zero = r.lo + middle * p.scale;
     float lo = p.zero - middle * p.scale;
-    for (int64_t i = 0; i < n; i++) codes[i] = (uint8_t)whole(clamp((x[i] - lo) / p.scale, 0, top));
+    for (int64_t i = 0; i < n; i++) codes[i] = (uint8_t)(int32_t)whole(clamp((x[i] - lo) / p.scale, 0, top));
     return p;
 }
 
@@ -45,7 +45,7 @@ static struct group_parameters encode_code_zero(const struct quantizer *q, const
                                                 uint8_t *restrict codes) {
     struct hqq_group g = hqq_begin(q, r);
     for (int k = 0; k < q->steps && q->rounding == QUANTIZE_HQQ; k++) hqq_step(&g, x, n);
-    for (int64_t i = 0; i < n; i++) codes[i] = (uint8_t)whole(clamp(x[i] * g.inverse + g.zero, 0, g.top));
+    for (int64_t i = 0; i < n; i++) codes[i] = (uint8_t)(int32_t)whole(clamp(x[i] * g.inverse + g.zero, 0, g.top));
     return (struct group_parameters){.scale = g.scale, .zero = g.zero};
 }
 

@@ -27,7 +27,10 @@ static inline float lanes_sum(lanes v) { return (v[0] + v[1]) + (v[2] + v[3]); }
 #define WHOLE 0x1.8p23f
 static inline float whole(float x) { return (x + WHOLE) - WHOLE; }
 static inline lanes lanes_whole(lanes x) { return (x + WHOLE) - WHOLE; }
-static inline float clamp(float x, float lo, float hi) { return x < lo ? lo : x > hi ? hi : x; }
+static inline float clamp(float x, float lo, float hi) {
+    x = x > lo ? x : lo;              /* one choice after the other: loops of it become vector code */
+    return x < hi ? x : hi;
+}
 
 struct group_range {
     float lo, hi;

@@ -139,7 +139,7 @@ static enum status reference_prepare(struct device *device, const struct program
                                      struct prepared **out, struct error *e) {
     struct reference_prepared *q = mem_alloc(sizeof *q);
     size_t *offsets = mem_alloc((p->n_tensors + 1) * sizeof *offsets);
-    *q = (struct reference_prepared){.head = {&backend_reference, p}, .device = device_self(device), .weights = w};
+    *q = (struct reference_prepared){.head = {.backend = &backend_reference, .program = p}, .device = device_self(device), .weights = w};
     q->real = mem_alloc((p->n_tensors + 1) * sizeof(double *));
     q->whole = mem_alloc((p->n_tensors + 1) * sizeof(void *));
     q->block_bytes = plan_wide(p, offsets);
@@ -226,7 +226,9 @@ static enum status reference_run(struct prepared *prepared, int first, int n, st
     for (int i = first; i < first + n; i++) {
         uint64_t start_ns = t ? clock_now_ns(t->clock) : 0;
         struct reference_call c = {q, &q->head.program->ops[i], e ? e : &own};
+        annotate_op(q->head.annotated, i);
         enum status s = functions[c.op->kind](&c);
+        annotate_op_end(q->head.annotated, i);
         if (s != STATUS_OK) return s;
         if (t) record(q, i, start_ns, t);
     }

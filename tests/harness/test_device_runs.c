@@ -215,6 +215,12 @@ END_TEST
 START_TEST(records_without_times_are_trouble) { ck_trouble(EMULATOR_CUPTI_UNTIMED, 3, "3 pieces of device work have no times"); }
 END_TEST
 
+START_TEST(a_clock_that_is_set_is_trouble) {
+    ck_trouble(EMULATOR_CUPTI_CLOCK, 5000000, "the system's clock was set while tracing (by 5000 us)");
+    ck_trouble(EMULATOR_CUPTI_CLOCK, -2000000, "the system's clock was set while tracing (by -2000 us)");
+}
+END_TEST
+
 START_TEST(another_profiler_is_named) {
     struct measured m;
     struct error e = {0};
@@ -393,5 +399,6 @@ END_TEST
 static const char *no_golden(void) { return directory_exists(ASSAY_GOLDEN_DIR "/llm") ? NULL : "the golden references are not beside this checkout"; }
 
 TEST_MAIN_UNLESS(no_golden, "device_runs", golden_results, the_same_tokens_as_on_the_cpu, launches_one_by_one, every_way_of_tracing_gives_the_same_sums,
-                 unseen_launches_are_trouble, lost_records_are_trouble, records_without_times_are_trouble, another_profiler_is_named, weights_on_their_way_are_told, energy_is_of_long_samples, held_down_clocks_are_marked,
+                 unseen_launches_are_trouble, lost_records_are_trouble, records_without_times_are_trouble, a_clock_that_is_set_is_trouble,
+                 another_profiler_is_named, weights_on_their_way_are_told, energy_is_of_long_samples, held_down_clocks_are_marked,
                  too_little_memory_is_known_before_anything_is_allocated, any_call_may_fail, loading_may_fail_anywhere)

@@ -93,8 +93,9 @@ expect 2 "--stage-depth must lie" "$assay" import pytorch small.json --stage-dep
 expect 2 "unknown option" "$assay" import pytorch small.json --iterations x
 check "nothing was stored" '[ $("$assay" list runs | wc -l) = $before ]'
 expect 2 "does not exist" "$assay" import pytorch small.json --db nowhere/x.db
-expect 2 "cannot verify 'x' (have: llm, traces)" "$assay" verify x .
+expect 2 "cannot verify 'x' (have: llm, traces, quantize)" "$assay" verify x .
 expect 2 "is not a folder" "$assay" verify traces missing
+expect 2 "is not a folder" "$assay" verify quantize missing
 
 # ---- recorded traces ----
 if [ -d "$golden" ]; then

@@ -247,6 +247,8 @@ for trouble in drops untimed; do
 done
 warns drops "attribution incomplete: 3 records were dropped"
 warns untimed "attribution incomplete: 2 records have no times"
+trace clock_set -- "$traced" clock_set
+warns clock_set "clock was set while recording (by -36"
 trace too_many -- "$traced" too_many
 warns too_many "44 ranges or more found no room"
 check "what is too deep stands under what is around" 'lines too_many | grep -q "deep compute 100" && lines too_many | grep -q "last compute 10"'

@@ -11,7 +11,8 @@
 #include "kernels/cuda/emulator/observe.h"
 #include "kernels/cuda/emulator/runtime.h"
 
-enum { MOST_KINDS = 64, STACK = 64, BAD_RECORD = 27, CALLBACK_OF_NAMES = 16 };
+enum { MOST_KINDS = 64, STACK = 64, INVALID_KIND = 21, CALLBACK_OF_NAMES = 16 };
+enum { MARKER = 12, MARKER_BYTES = 56, OTHER_BYTES = 56 }; /* of kinds that are walked over: ranges as CUPTI has them; overhead and waits */
 
 static struct {
     cupti_buffer_wanted wanted;
@@ -22,6 +23,8 @@ static struct {
     uint8_t *buffer;
     size_t bytes, used, dropped;
     int n_untimed, n_lost; /* of the next ones */
+    _Atomic int64_t set_ns; /* by which the clock was set; any thread asks for the time */
+    int64_t next_set_ns; /* and will be as the next work begins */
     struct cupti_graph_record graph; /* a launch that is being recorded as a whole; correlation 0: none */
     const char *call_names[CALLBACK_OF_NAMES];
 } c;
@@ -35,6 +38,7 @@ void emulator_cupti_trouble(enum emulator_cupti_trouble t, int n) {
     if (t == EMULATOR_CUPTI_DROPS) c.n_lost = n;
     if (t == EMULATOR_CUPTI_UNTIMED) c.n_untimed = n;
     if (t == EMULATOR_CUPTI_DENIED) c.is_denied = n;
+    if (t == EMULATOR_CUPTI_CLOCK) c.next_set_ns = n;
 }
 
 void emulator_cupti_device(const struct emulator_cupti_device *d) { device = *d; }
@@ -50,6 +54,8 @@ static size_t size_of(uint32_t kind) {
     case CUPTI_EXTERNAL: return sizeof(struct cupti_external_record);
     case CUPTI_GRAPH: return sizeof(struct cupti_graph_record);
     case CUPTI_DEVICE: return sizeof(struct cupti_device_record);
+    case CUPTI_OVERHEAD: case CUPTI_SYNCHRONIZATION: return OTHER_BYTES;
+    case MARKER: return MARKER_BYTES;
     default: return 0;
     }
 }
@@ -102,16 +108,21 @@ static uint32_t callback_of(const char *name) {
     return i;
 }
 
+/* Of the device's time; 0 is none. */
+static uint64_t system_ns(uint64_t ns) { return ns ? ns + (uint64_t)c.set_ns : 0; }
+
 static void called(const struct emulator_called *call) {
     end_graph();
     struct cupti_external_record x = {.kind = CUPTI_EXTERNAL, .external_kind = CUPTI_EXTERNAL_CUSTOM0, .id = depth ? stack[depth - 1] : 0, .correlation = call->correlation};
-    struct cupti_call_record r = {.kind = CUPTI_RUNTIME, .callback = callback_of(call->name), .start = call->start_ns, .end = call->end_ns, .thread = (uint32_t)(uintptr_t)pthread_self(), .correlation = call->correlation};
+    struct cupti_call_record r = {.kind = CUPTI_RUNTIME, .callback = callback_of(call->name), .start = system_ns(call->start_ns), .end = system_ns(call->end_ns), .thread = (uint32_t)(uintptr_t)pthread_self(), .correlation = call->correlation};
     if (depth) put(&x, sizeof x);
     put(&r, sizeof r);
 }
 
 static void done(const struct emulator_done *d) {
-    uint64_t start = d->start_ns, end = d->end_ns;
+    c.set_ns += c.next_set_ns;
+    c.next_set_ns = 0;
+    uint64_t start = system_ns(d->start_ns), end = system_ns(d->end_ns);
     if (c.n_untimed > 0 && c.n_untimed--) start = end = 0;
     if (d->node && c.is_on[CUPTI_GRAPH]) {
         if (c.graph.correlation != d->correlation) {
@@ -148,7 +159,7 @@ static int result_string(int status, const char **text) {
     *text = status == CUPTI_OTHER_SUBSCRIBER ? "CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED" : status == CUPTI_NO_PRIVILEGES ? "CUPTI_ERROR_INSUFFICIENT_PRIVILEGES" : "an emulated error";
     return CUPTI_OK;
 }
-static int timestamp(uint64_t *ns) { return *ns = emulator_now_ns(), CUPTI_OK; }
+static int timestamp(uint64_t *ns) { return *ns = system_ns(emulator_now_ns()), CUPTI_OK; }
 static int callback_name(uint32_t domain, uint32_t id, const char **name) {
     (void)domain;
     pthread_mutex_lock(&lock);
@@ -195,12 +206,15 @@ static int enable(uint32_t kind) {
 }
 static int disable(uint32_t kind) { return c.is_on[kind] = 0, CUPTI_OK; }
 static int set_attribute(uint32_t attribute, size_t *bytes, void *value) { return (void)attribute, (void)bytes, (void)value, CUPTI_OK; }
+/* As the library, it stops quietly at a record that is not whole. */
 static int next_record(uint8_t *buffer, size_t valid, struct cupti_record **record) {
     uint8_t *at = *record ? (uint8_t *)*record + size_of((*record)->kind) : buffer;
     if (at >= buffer + valid) return CUPTI_END;
+    size_t bytes = size_of(((struct cupti_record *)(void *)at)->kind);
+    if (bytes == 0) return INVALID_KIND;
+    if (at + bytes > buffer + valid) return CUPTI_END;
     *record = (struct cupti_record *)(void *)at;
-    size_t bytes = size_of((*record)->kind);
-    return bytes && at + bytes <= buffer + valid ? CUPTI_OK : BAD_RECORD;
+    return CUPTI_OK;
 }
 static int dropped_records(void *context, uint32_t stream, size_t *dropped) {
     (void)context, (void)stream;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernels/base/thread.h"
 #include "kernels/cuda/library.h"
 
-enum { WRITE_SECONDS = 1, CLOCK_STEP_NS = 1000000 };
+enum { WRITE_SECONDS = 1 };
 
 /* CUDA and NVTX call without a pointer of ours. */
 static struct {
@@ -110,7 +110,7 @@ static int has_rows(const struct activity *a) {
 static void note_trouble(struct activity_integrity *i, enum status s, const struct error *e) {
     int64_t step_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC) - injection.clock_offset_ns;
     if (s != STATUS_OK) snprintf(i->reason, sizeof i->reason, "%.300s", e->text);
-    else if (llabs(step_ns) > CLOCK_STEP_NS) snprintf(i->reason, sizeof i->reason, "the system's clock was set while recording (by %lld us)", (long long)step_ns / 1000);
+    else if (llabs(step_ns) > RECORDER_CLOCK_STEP_NS) snprintf(i->reason, sizeof i->reason, "the system's clock was set while recording (by %lld us)", (long long)step_ns / 1000);
 }
 
 /* Work is taken before the ranges, so that all that it names are there, and written after them. */
@@ -146,16 +146,9 @@ static void at_exit(void) { write_all(1); }
 
 /* ---- the beginning ---- */
 
-/* The program's signals are for its own threads. */
 static int start_writer(void) {
-    sigset_t all, before;
     pthread_t writer;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&writer, NULL, writer_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code == 0) pthread_detach(writer);
-    return code == 0;
+    return thread_start(&writer, writer_main, NULL) && pthread_detach(writer) == 0;
 }
 
 static void open_recorder(void) {

@@ -12,7 +12,7 @@
 #ifndef ASSAY_KERNELS_CUDA_INJECT_INJECT_H
 #define ASSAY_KERNELS_CUDA_INJECT_INJECT_H
 
-#include "kernels/cuda/inject/nvtx.h"
+#include "kernels/cuda/nvtx.h"
 #include "kernels/cuda/inject/ranges.h"
 
 #define INJECT_EXPORT __attribute__((visibility("default")))

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "kernels/cuda/inject/nvtx.h"
+#include "kernels/cuda/nvtx.h"
 
 enum { NAME_BYTES = 1024, PAIRS = 1 << 16, NO_PART = 0 };
 

@@ -19,5 +19,6 @@ void scripted_copy(int64_t bytes, int64_t ns);
 void scripted_wait(void);          /* until the device is idle */
 void scripted_ask(void);           /* a call that only asks */
 void scripted_rest(int64_t ns);    /* the host does something else */
+void scripted_set_clock(int64_t ns); /* somebody sets the system's clock by so much, as this process sees it */
 
 #endif

@@ -14,7 +14,7 @@
 #ifdef WITH_TOOLKIT_NVTX
 #include <nvtx3/nvToolsExt.h>
 #else
-#include "tests/kernels/cuda/trace/nvtx_client.h"
+#include "tests/kernels/cuda/trace/nvtx_api.h"
 #endif
 
 static const char *this_program;
@@ -67,6 +67,14 @@ static int steps(void) {
         scripted_wait();
         nvtxRangePop();
     }
+    return 0;
+}
+
+/* The work's times are the device's; that the system's clock was set is noticed all the same. */
+static int clock_set(void) {
+    launch("before", "k", 1000);
+    scripted_set_clock(-INT64_C(3650000000000));
+    launch("after", "k", 500);
     return 0;
 }
 
@@ -328,7 +336,7 @@ static const struct {
     const char *name;
     int (*run)(void);
 } whats[] = {
-    {"plain", plain}, {"early", early}, {"steps", steps}, {"graph", graph}, {"domains", domains}, {"threads", threads}, {"children", children},
+    {"plain", plain}, {"early", early}, {"steps", steps}, {"clock_set", clock_set}, {"graph", graph}, {"domains", domains}, {"threads", threads}, {"children", children},
     {"forks", forks}, {"workers", workers}, {"no_ranges", no_ranges}, {"ranges_only", ranges_only}, {"nothing", nothing}, {"crash", crash}, {"leave", leave},
     {"fail", fail}, {"replace", replace}, {"serve", serve}, {"daemonize", daemonize}, {"late", late}, {"one", one}, {"four", four}, {"too_many", too_many},
     {"hungry", hungry}, {"is_sanitized", is_sanitized},

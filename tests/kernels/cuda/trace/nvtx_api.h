@@ -1,17 +1,17 @@
-/* nvtx_client.h: the part of NVTX's C interface that traced.c uses, for builds without a toolkit: what the toolkit's header
- * does in a program, in our own words (names and numbers are NVTX's, so that programs compile with either). */
-#ifndef ASSAY_TESTS_KERNELS_CUDA_TRACE_NVTX_CLIENT_H
-#define ASSAY_TESTS_KERNELS_CUDA_TRACE_NVTX_CLIENT_H
+/* nvtx_api.h: the part of NVTX's C interface that traced.c uses, on our own client, for builds without a toolkit (names
+ * and numbers are NVTX's, so that programs compile with either). */
+#ifndef ASSAY_TESTS_KERNELS_CUDA_TRACE_NVTX_API_H
+#define ASSAY_TESTS_KERNELS_CUDA_TRACE_NVTX_API_H
 
 #include <stdint.h>
 #include <wchar.h>
 
-typedef struct nvtx_client_domain *nvtxDomainHandle_t;
-typedef struct nvtx_client_string *nvtxStringHandle_t;
+typedef struct nvtx_domain *nvtxDomainHandle_t;
+typedef struct nvtx_string *nvtxStringHandle_t;
 typedef uint64_t nvtxRangeId_t;
 
 enum { NVTX_VERSION = 3, NVTX_MESSAGE_TYPE_ASCII = 1, NVTX_MESSAGE_TYPE_UNICODE = 2, NVTX_MESSAGE_TYPE_REGISTERED = 3 };
-typedef struct nvtx_client_attributes {
+typedef struct nvtx_api_attributes {
     uint16_t version, size;
     uint32_t category;
     int32_t colorType;
