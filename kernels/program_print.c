@@ -15,13 +15,24 @@ void tensor_shape_text(const struct tensor *t, char text[SHAPE_TEXT_BYTES]) {
     snprintf(text + at, SHAPE_TEXT_BYTES - (size_t)at, ")");
 }
 
-static void print_recipe(const struct recipe *r, FILE *out) {
-    static const char *const names[] = {"leaf", "unpermute", "encode", "concat"};
-    if (r->kind == RECIPE_LEAF) {
-        fprintf(out, "%s", r->leaf);
-        return;
+static void print_step(const struct recipe *r, FILE *out) {
+    static const char *const per[] = {[PRUNE_PER_ROW] = "row", [PRUNE_PER_MATRIX] = "matrix"};
+    switch (r->kind) {
+    case RECIPE_LEAF: fprintf(out, "%s", r->leaf); break;
+    case RECIPE_UNPERMUTE: fprintf(out, "unpermute"); break;
+    case RECIPE_CONCAT: fprintf(out, "concat"); break;
+    case RECIPE_ENCODE: fprintf(out, "encode %s%s", r->encoding->name, r->rule.rounding == QUANTIZE_HQQ ? " by HQQ" : ""); break;
+    case RECIPE_PRUNE:
+        if (r->pruning.per == PRUNE_N_OF_M) fprintf(out, "prune %d of %d", r->pruning.n, r->pruning.m);
+        else fprintf(out, "prune %g a %s", r->pruning.share, per[r->pruning.per]);
+        break;
     }
-    fprintf(out, "%s%s%s(", names[r->kind], r->kind == RECIPE_ENCODE ? " " : "", r->kind == RECIPE_ENCODE ? r->encoding->name : "");
+}
+
+static void print_recipe(const struct recipe *r, FILE *out) {
+    print_step(r, out);
+    if (r->kind == RECIPE_LEAF) return;
+    fprintf(out, "(");
     for (int i = 0; i < r->n_parts; i++) {
         if (i) fprintf(out, ", ");
         print_recipe(r->parts[i], out);
