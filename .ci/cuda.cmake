@@ -84,6 +84,7 @@ if(NOT ASSAY_CUDA STREQUAL "OFF")
       set(CMAKE_CUDA_ARCHITECTURES "80-real;90-real;90-virtual")
     endif()
     enable_language(CUDA)
+    set_target_properties(assay_kernels PROPERTIES CUDA_ARCHITECTURES OFF) # made before; only holds objects that others compile
     find_package(CUDAToolkit REQUIRED)
     if(CUDAToolkit_VERSION VERSION_LESS 12.6)
       message(STATUS "CUDA ${CUDAToolkit_VERSION} is older than 12.6: the cuda backend is left out")

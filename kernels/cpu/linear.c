@@ -20,7 +20,8 @@ enum {
     WIDE_COLUMNS = 512,      /* and where neither does: fewer calls */
     TILE_ELEMENTS = BLOCK_ROWS * CONVERTED_COLUMNS,
     SHARED_ROWS = 1024,      /* rows of x converted at a time */
-    LEAST_GROUP = 32,
+    LEAST_GROUP = 32,        /* of codes */
+    SPLIT_RUN = 64,
     DECODED_ROWS = 8,        /* rows of w decoded at a time for few rows of x */
     MAX_SETS = 32            /* shapes of launch whose primitives are kept */
 };
@@ -29,6 +30,8 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t pad(int64_t n) { return (n + FEW_PAD - 1) / FEW_PAD * FEW_PAD; }
 /* Rows of x a power of two apart would share cache sets. */
 static int64_t few_stride(int64_t k) { return pad(k) + FEW_PAD; }
+/* Multiples of 64, and no power of two apart. */
+static int64_t split_stride(int64_t k) { return (k + SPLIT_RUN - 1) / SPLIT_RUN * SPLIT_RUN + FEW_PAD; }
 
 static int64_t rows_of(const struct cpu_call *c) { return cpu_dim(c, cpu_in_type(c, 0), 0); }
 static int is_swiglu(const struct op *op) { return op->kind == OP_LINEAR_SWIGLU; }
@@ -69,6 +72,7 @@ struct few {
     const struct cpu_call *c;
     int64_t rows, k, stride;
     float *wide, *decoded, *y, *up;
+    uint16_t *split;         /* narrow, of each 64 elements first the even ones, then the odd */
     uint16_t *narrow;        /* x in bf16; NULL where its type or the processor has no such products */
     float *sums;             /* of x by groups of `group` elements, (rows, k / group) */
     int group;
@@ -77,16 +81,30 @@ struct few {
 static size_t few_bytes(int64_t k, int64_t max_rows) {
     size_t rows = (size_t)least(max_rows, FEW_LIMIT), stride = (size_t)few_stride(k);
     return rows * stride * (sizeof(float) + sizeof(uint16_t)) + DECODED_ROWS * stride * sizeof(float) + 2 * rows * FEW_COLUMNS * sizeof(float) +
-           rows * stride / LEAST_GROUP * sizeof(float) + 256;
+           rows * stride / LEAST_GROUP * sizeof(float) + rows * (size_t)split_stride(k) * sizeof(uint16_t) + 256;
 }
 
 /* Read as they lie where there is a bf16 unit. */
-static int has_codes_kernel(const struct encoding *e) { return e == &encoding_bitmap_bf16 || (e->groups && e->groups->bits == 4); }
+static int has_codes_kernel(const struct encoding *e) { return e == &encoding_int8_row || e == &encoding_bitmap_bf16 || (e->groups && e->groups->bits == 4); }
 
 static int wants_wide(const struct cpu_weight *w) {
     for (int i = 0; i < w->n_segments; i++)
         if (w->segments[i].encoding != &encoding_bf16 && !has_codes_kernel(w->segments[i].encoding)) return 1;
     return 0;
+}
+
+static int has_int8(const struct cpu_weight *w) {
+    for (int i = 0; i < w->n_segments; i++)
+        if (w->segments[i].encoding == &encoding_int8_row) return 1;
+    return 0;
+}
+
+static void split_rows(struct few *f) {
+    int64_t stride = split_stride(f->k);
+    memset(f->split, 0, (size_t)(f->rows * stride) * sizeof *f->split);
+    for (int64_t r = 0; r < f->rows; r++)
+        for (int64_t i = 0; i < f->k; i++)
+            f->split[r * stride + i / SPLIT_RUN * SPLIT_RUN + i % 2 * (SPLIT_RUN / 2) + i % SPLIT_RUN / 2] = f->narrow[r * f->stride + i];
 }
 
 /* x as the kernels want it: rows padded with zeros. Every member makes its own; x is small. */
@@ -101,6 +119,7 @@ static struct few few_begin(const struct cpu_call *c) {
     int has_dot = x->dtype == DTYPE_BF16 && c->q->device->has_bf16_unit;
     f.sums = f.up + f.rows * FEW_COLUMNS;
     if (has_dot) f.narrow = (uint16_t *)(void *)(f.sums + f.rows * (f.stride / LEAST_GROUP));
+    if (has_dot) f.split = f.narrow + f.rows * f.stride;
     for (int64_t r = 0; r < f.rows; r++) {
         const void *row = cpu_at(cpu_in(c, 0), x->dtype, r * f.k);
         if (has_dot) {
@@ -111,6 +130,7 @@ static struct few few_begin(const struct cpu_call *c) {
         cpu_isa(c)->to_f32(x->dtype, row, f.wide + r * f.stride, f.k);
         memset(f.wide + r * f.stride + f.k, 0, (size_t)(f.stride - f.k) * sizeof *f.wide);
     }
+    if (has_dot && has_int8(c->o->weight)) split_rows(&f);
     return f;
 }
 
@@ -133,7 +153,8 @@ static void few_product(const struct few *f, enum few_kind kind, const struct fe
             p.rows = (int)least(FEW_MAX_ROWS, f->rows - r);
             p.w = w->starts ? w->data : w->data + (size_t)j * w->stride;
             p.w_starts = w->starts ? w->starts + j : NULL;
-            p.x = is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
+            if (kind == FEW_INT8_DOT) p.x_stride = split_stride(f->k);
+            p.x = kind == FEW_INT8_DOT ? (const void *)(f->split + r * p.x_stride) : is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
             if (w->groups) p.x_sums = f->sums + r * (f->k / w->groups->group);
             p.y = y + r * FEW_COLUMNS + j;
             cpu_isa(f->c)->few(&p);
@@ -167,7 +188,7 @@ static int few_kind_of(const struct few *f, const struct encoding *e) {
     if (e == &encoding_f32) return FEW_F32;
     if (e == &encoding_bf16) return f->narrow ? FEW_BF16_DOT : FEW_BF16;
     if (e == &encoding_f16) return FEW_F16;
-    if (e == &encoding_int8_row) return FEW_INT8;
+    if (e == &encoding_int8_row) return f->narrow ? FEW_INT8_DOT : FEW_INT8;
     if (f->narrow && has_codes_kernel(e)) return e->groups ? FEW_INT4_DOT : FEW_BITMAP_DOT;
     return -1;
 }

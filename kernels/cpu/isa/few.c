@@ -35,7 +35,7 @@ INLINE void block(enum few_kind kind, int tall, int rows, const struct few_produ
     vf sum[8][FEW_MAX_ROWS];
     const float *x = p->x;
     int64_t i = 0;
-    for (int a = 0; a < tall; a++) w[a] = (const char *)p->w + (size_t)(j + a) * p->w_stride;
+    for (int a = 0; a < tall; a++) w[a] = (const char *)p->w + (size_t)(j + a * p->spread) * p->w_stride;
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++)
 #pragma GCC unroll 8
@@ -59,7 +59,7 @@ INLINE void block(enum few_kind kind, int tall, int rows, const struct few_produ
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++)
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a] = v_sum(sum[a][r]) * row_scale(kind, w[a]);
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = v_sum(sum[a][r]) * row_scale(kind, w[a]);
 }
 
 #if defined(__AVX512BF16__)
@@ -72,7 +72,7 @@ INLINE void block_dot(int tall, int rows, const struct few_product *p, int64_t j
     const uint16_t *w[8], *x = p->x;
     __m512 sum[8][FEW_MAX_ROWS];
     int64_t i = 0;
-    for (int a = 0; a < tall; a++) w[a] = (const uint16_t *)p->w + (size_t)(j + a) * (p->w_stride / 2);
+    for (int a = 0; a < tall; a++) w[a] = (const uint16_t *)p->w + (size_t)(j + a * p->spread) * (p->w_stride / 2);
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++)
 #pragma GCC unroll 8
@@ -96,50 +96,94 @@ INLINE void block_dot(int tall, int rows, const struct few_product *p, int64_t j
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++)
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a] = _mm512_reduce_add_ps(sum[a][r]);
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]);
 }
 #endif
 
 #if defined(__AVX512BF16__)
+/* ---- eight bits: a code is 16 times its upper half, with the sign, and its lower half; each half becomes bf16, exactly, by a
+ * look-up in a register. x comes in pairs of 32: the even and the odd elements of each 64 (split). ---- */
+
+#define CODES 0x0000, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0, 0x4100, 0x4110, 0x4120, 0x4130, 0x4140, 0x4150, 0x4160, 0x4170
+#define UPPER 0x0000, 0x4180, 0x4200, 0x4240, 0x4280, 0x42a0, 0x42c0, 0x42e0, 0xc300, 0xc2e0, 0xc2c0, 0xc2a0, 0xc280, 0xc240, 0xc200, 0xc180
+/* 0 to 15, and 16 times 0 to 7 and -8 to -1; twice: what stands above a code's four bits does not matter. */
+static const uint16_t code_table[32] = {CODES, CODES}, upper_table[32] = {UPPER, UPPER};
+#undef CODES
+#undef UPPER
+
+enum { INT8_RUN = 64 };
+
+INLINE void block_int8(int tall, int rows, const struct few_product *p, int64_t j) {
+    const __m512i lower = _mm512_loadu_si512(code_table), upper = _mm512_loadu_si512(upper_table);
+    const char *w[8];
+    const uint16_t *x = p->x;
+    __m512 sum[8][FEW_MAX_ROWS];
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++) {
+        w[a] = (const char *)p->w + (size_t)(j + a * p->spread) * p->w_stride + sizeof(float);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) sum[a][r] = _mm512_setzero_ps();
+    }
+    for (int64_t i = 0; i < p->k; i += INT8_RUN) {
+        int64_t left = p->k - i;
+#pragma GCC unroll 8
+        for (int a = 0; a < tall; a++) {
+            __m512i q = left >= INT8_RUN ? _mm512_loadu_si512(w[a] + i) : _mm512_maskz_loadu_epi8((__mmask64)((1ull << left) - 1), w[a] + i);
+            vd even_low = (vd)_mm512_permutexvar_epi16(q, lower), even_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4), upper);
+            vd odd_low = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 8), lower), odd_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 12), upper);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) {
+                vd even = load_pairs(x + r * p->x_stride + i), odd = load_pairs(x + r * p->x_stride + i + INT8_RUN / 2);
+                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], even_low, even), even_high, even);
+                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], odd_low, odd), odd_high, odd);
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]) * row_scale(FEW_INT8, w[a] - sizeof(float));
+}
+
 /* ---- four bits in groups: codes become bf16, exactly, by a look-up in a register ---- */
 
 enum { INT4_RUN = 128, INT4_SPAN = 4096, INT4_TALL = 8 }; /* elements: of a full run of codes, whose scales are unpacked at a time */
 
-/* Index 16 to 31 as 0 to 15: what stands above a code's four bits does not matter. */
-INLINE __m512i code_table(void) {
-    uint16_t t[32];
-    for (int i = 0; i < 32; i++) t[i] = f32_to_bf16((float)(i & 15));
-    return _mm512_loadu_si512(t);
-}
-
-/* Scales of groups from..from+n of a row as f32, and y += Σ −scale·zero·Σx over them. */
-INLINE void int4_scales(const struct few_product *p, const char *row, int64_t from, int64_t n, int rows, float *scales, float *y) {
+/* Scales of groups from..from+n of a row as f32, and sum -= scale·zero·Σx over them, a group a lane. */
+INLINE void int4_scales(const struct few_product *p, const char *row, int64_t from, int64_t n, int rows, float *scales, __m512 *sum) {
     const struct grouping *q = p->groups;
     int64_t all = p->k / q->group;
     const char *at_scales = row + p->k / 2, *at_zeros = at_scales + (size_t)all * dtype_bytes(q->scale);
     for (int64_t g = 0; g < n; g += LANES) {
         int64_t m = n - g < LANES ? n - g : LANES;
-        vf s = v_load_part(q->scale, at_scales, from + g, m), z;
+        vf s = V_LOAD(q->scale, at_scales, from + g, m), z;
         if (q->zero == DTYPE_U8) z = (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << m) - 1), at_zeros + from + g)));
-        else z = v_load_part(q->zero, at_zeros, from + g, m);
+        else z = V_LOAD(q->zero, at_zeros, from + g, m);
         _mm512_storeu_ps(scales + g, (__m512)s);
-        for (int r = 0; r < rows; r++) y[r] -= v_sum(s * z * v_load_part(DTYPE_F32, p->x_sums, r * all + from + g, m));
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) sum[r] = _mm512_fnmadd_ps((__m512)(s * z), (__m512)V_LOAD(DTYPE_F32, p->x_sums, r * all + from + g, m), sum[r]);
     }
 }
 
 /* One run of 4·words elements: code j of word i is element j·words + i. */
 INLINE void int4_run(int tall, int rows, int64_t words, const char *const *w, const uint16_t *x, int64_t x_stride, int64_t group, float (*scales)[INT4_SPAN / 32 + LANES],
                      int64_t first_group, __m512 (*sum)[FEW_MAX_ROWS]) {
-    const __m512i table = code_table();
+    const __m512i table = _mm512_loadu_si512(code_table);
     __mmask32 mask = words == 32 ? ~(__mmask32)0 : (__mmask32)((1ull << words) - 1);
+#pragma GCC unroll 8
     for (int a = 0; a < tall; a++) {
-        __m512i q = _mm512_maskz_loadu_epi16(mask, w[a]);
+        __m512i q = words == 32 ? _mm512_loadu_si512(w[a]) : _mm512_maskz_loadu_epi16(mask, w[a]);
         __m512bh v[4];
-        for (int j = 0; j < 4; j++) v[j] = (__m512bh)_mm512_maskz_permutexvar_epi16(mask, _mm512_srli_epi16(q, 4 * j), table);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) v[j] = (__m512bh)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4 * j), table);
+#pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             __m512 part = _mm512_setzero_ps();
+#pragma GCC unroll 4
             for (int j = 0; j < 4; j++) {
-                part = _mm512_dpbf16_ps(part, v[j], (__m512bh)_mm512_maskz_loadu_epi16(mask, x + r * x_stride + j * words));
+                const uint16_t *at = x + r * x_stride + j * words;
+                __m512i xj = words == 32 ? _mm512_loadu_si512(at) : _mm512_maskz_loadu_epi16(mask, at);
+                part = _mm512_dpbf16_ps(part, v[j], (__m512bh)xj);
                 int64_t end = (j + 1) * words;
                 if (end % group != 0 && j < 3) continue;
                 sum[a][r] = _mm512_fmadd_ps(part, _mm512_set1_ps(scales[a][first_group + (end - 1) / group]), sum[a][r]);
@@ -153,14 +197,14 @@ INLINE void int4_run(int tall, int rows, int64_t words, const char *const *w, co
 INLINE void block_int4(int tall, int rows, int64_t group, const struct few_product *p, int64_t j) {
     const char *row[INT4_TALL], *w[INT4_TALL];
     __m512 sum[INT4_TALL][FEW_MAX_ROWS];
-    float scales[INT4_TALL][INT4_SPAN / 32 + LANES], y[INT4_TALL][FEW_MAX_ROWS] = {{0}};
+    float scales[INT4_TALL][INT4_SPAN / 32 + LANES];
     for (int a = 0; a < tall; a++) {
-        row[a] = (const char *)p->w + (size_t)(j + a) * p->w_stride;
+        row[a] = (const char *)p->w + (size_t)(j + a * p->spread) * p->w_stride;
         for (int r = 0; r < rows; r++) sum[a][r] = _mm512_setzero_ps();
     }
     for (int64_t span = 0; span < p->k; span += INT4_SPAN) {
         int64_t last = p->k - span < INT4_SPAN ? p->k : span + INT4_SPAN, i = span;
-        for (int a = 0; a < tall; a++) int4_scales(p, row[a], span / group, (last - span) / group, rows, scales[a], y[a]);
+        for (int a = 0; a < tall; a++) int4_scales(p, row[a], span / group, (last - span) / group, rows, scales[a], sum[a]);
         for (; i + INT4_RUN <= last; i += INT4_RUN) {
 #pragma GCC unroll 8
             for (int a = 0; a < tall; a++) w[a] = row[a] + i / 2;
@@ -174,7 +218,7 @@ INLINE void block_int4(int tall, int rows, int64_t group, const struct few_produ
         }
     }
     for (int a = 0; a < tall; a++)
-        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a] = y[a][r] + _mm512_reduce_add_ps(sum[a][r]);
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]);
 }
 
 /* ---- sparse rows: each mask word spreads its values over a register ---- */
@@ -192,7 +236,7 @@ INLINE void block_bitmap(int tall, int rows, const struct few_product *p, int64_
     __m512 sum[8][FEW_MAX_ROWS];
     size_t mask_bytes = (size_t)(p->k + DOT_STEP - 1) / DOT_STEP * sizeof(uint32_t);
     for (int a = 0; a < tall; a++) {
-        masks[a] = (const char *)p->w + p->w_starts[j + a];
+        masks[a] = (const char *)p->w + p->w_starts[j + a * p->spread];
         values[a] = masks[a] + mask_bytes;
         for (int r = 0; r < rows; r++) sum[a][r] = _mm512_setzero_ps();
     }
@@ -214,7 +258,7 @@ INLINE void block_bitmap(int tall, int rows, const struct few_product *p, int64_
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++)
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a] = _mm512_reduce_add_ps(sum[a][r]);
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]);
 }
 
 INLINE void int4_by_group(int tall, int rows, const struct few_product *p, int64_t j) {
@@ -230,6 +274,10 @@ INLINE void one_block(enum few_kind kind, int tall, int rows, const struct few_p
         block_dot(tall, rows, p, j);
         return;
     }
+    if (kind == FEW_INT8_DOT) {
+        block_int8(tall, rows, p, j);
+        return;
+    }
     if (kind == FEW_INT4_DOT) {
         int4_by_group(tall, rows, p, j);
         return;
@@ -242,10 +290,12 @@ INLINE void one_block(enum few_kind kind, int tall, int rows, const struct few_p
     block(kind, tall, rows, p, j);
 }
 
-INLINE void all_blocks(enum few_kind kind, int tall, int rows, const struct few_product *p) {
-    int64_t j = 0;
-    for (; j + tall <= p->n; j += tall) one_block(kind, tall, rows, p, j);
-    for (; j < p->n; j++) one_block(kind, 1, rows, p, j);
+/* Rows side by side lie far apart, so that each stream runs on from row to row: prefetchers need that where rows are short. */
+INLINE void all_blocks(enum few_kind kind, int tall, int rows, const struct few_product *whole) {
+    struct few_product p = *whole;
+    p.spread = p.n / tall;
+    for (int64_t j = 0; j < p.spread; j++) one_block(kind, tall, rows, &p, j);
+    for (int64_t j = p.spread * tall; j < p.n; j++) one_block(kind, 1, rows, &p, j);
 }
 
 /* How many rows of the matrix run side by side: as many as the registers hold sums for. */
@@ -277,6 +327,11 @@ void ISA_NAME(isa_few)(const struct few_product *p) {
     case FEW_BF16_DOT:
 #if defined(__AVX512BF16__)
         by_rows(FEW_BF16_DOT, p);
+#endif
+        break;
+    case FEW_INT8_DOT:
+#if defined(__AVX512BF16__)
+        by_rows(FEW_INT8_DOT, p);
 #endif
         break;
     case FEW_INT4_DOT:
