@@ -12,8 +12,8 @@
 #include "kernels/types.h"
 
 /* Codes of a few bits with a scale and a zero point for each group of neighbours: value = (code − zero) scale.
- * A row of n: the codes, then n/group scales, then as many zeros. 4 bits: runs of 128 elements, then one of 64 and one of 32
- * as far as they are left; a run of 4w is w 16-bit words, code j (bits 4j up) of word i being element j·w + i. */
+ * A row of n: the codes, then n/group scales, then as many zeros. A group of b-bit codes is w = group·b/16 words of 16 bits;
+ * code j (bits b·j up) of word i is element j·w + i of the group. Three bits are all of two bits first, then all of one. */
 struct grouping {
     int bits, group;
     enum dtype scale, zero; /* f16 or f32; u8, f16 or f32 */

@@ -22,6 +22,7 @@ enum {
     SHARED_ROWS = 1024,      /* rows of x converted at a time */
     LEAST_GROUP = 32,        /* of codes */
     SPLIT_RUN = 64,
+    CODE_RUN = 128,
     DECODED_ROWS = 8,        /* rows of w decoded at a time for few rows of x */
     MAX_SETS = 32            /* shapes of launch whose primitives are kept */
 };
@@ -30,8 +31,8 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t pad(int64_t n) { return (n + FEW_PAD - 1) / FEW_PAD * FEW_PAD; }
 /* Rows of x a power of two apart would share cache sets. */
 static int64_t few_stride(int64_t k) { return pad(k) + FEW_PAD; }
-/* Multiples of 64, and no power of two apart. */
-static int64_t split_stride(int64_t k) { return (k + SPLIT_RUN - 1) / SPLIT_RUN * SPLIT_RUN + FEW_PAD; }
+/* Whole runs, and no power of two apart. */
+static int64_t run_stride(int64_t k, int64_t run) { return (k + run - 1) / run * run + FEW_PAD; }
 
 static int64_t rows_of(const struct cpu_call *c) { return cpu_dim(c, cpu_in_type(c, 0), 0); }
 static int is_swiglu(const struct op *op) { return op->kind == OP_LINEAR_SWIGLU; }
@@ -73,6 +74,7 @@ struct few {
     int64_t rows, k, stride;
     float *wide, *decoded, *y, *up;
     uint16_t *split;         /* narrow, of each 64 elements first the even ones, then the odd */
+    uint16_t *grouped;       /* narrow, as the codes of groups of `group` elements come */
     uint16_t *narrow;        /* x in bf16; NULL where its type or the processor has no such products */
     float *sums;             /* of x by groups of `group` elements, (rows, k / group) */
     int group;
@@ -81,7 +83,7 @@ struct few {
 static size_t few_bytes(int64_t k, int64_t max_rows) {
     size_t rows = (size_t)least(max_rows, FEW_LIMIT), stride = (size_t)few_stride(k);
     return rows * stride * (sizeof(float) + sizeof(uint16_t)) + DECODED_ROWS * stride * sizeof(float) + 2 * rows * FEW_COLUMNS * sizeof(float) +
-           rows * stride / LEAST_GROUP * sizeof(float) + rows * (size_t)split_stride(k) * sizeof(uint16_t) + 256;
+           rows * stride / LEAST_GROUP * sizeof(float) + rows * (size_t)(run_stride(k, SPLIT_RUN) + run_stride(k, CODE_RUN)) * sizeof(uint16_t) + 256;
 }
 
 /* Read as they lie where there is a bf16 unit. */
@@ -100,7 +102,7 @@ static int has_int8(const struct cpu_weight *w) {
 }
 
 static void split_rows(struct few *f) {
-    int64_t stride = split_stride(f->k);
+    int64_t stride = run_stride(f->k, SPLIT_RUN);
     memset(f->split, 0, (size_t)(f->rows * stride) * sizeof *f->split);
     for (int64_t r = 0; r < f->rows; r++)
         for (int64_t i = 0; i < f->k; i++)
@@ -120,6 +122,7 @@ static struct few few_begin(const struct cpu_call *c) {
     f.sums = f.up + f.rows * FEW_COLUMNS;
     if (has_dot) f.narrow = (uint16_t *)(void *)(f.sums + f.rows * (f.stride / LEAST_GROUP));
     if (has_dot) f.split = f.narrow + f.rows * f.stride;
+    if (has_dot) f.grouped = f.split + f.rows * run_stride(f.k, SPLIT_RUN);
     for (int64_t r = 0; r < f.rows; r++) {
         const void *row = cpu_at(cpu_in(c, 0), x->dtype, r * f.k);
         if (has_dot) {
@@ -145,7 +148,7 @@ struct few_rows {
 /* n rows of w, stored as `kind` (in groups of a kind with codes), times all rows of x. */
 static void few_product(const struct few *f, enum few_kind kind, const struct few_rows *w, int64_t n, float *y) {
     int64_t step = f->rows > FEW_MAX_ROWS ? CACHED_COLUMNS : n;
-    int is_narrow = kind == FEW_BF16_DOT || kind == FEW_INT4_DOT || kind == FEW_BITMAP_DOT;
+    int is_narrow = kind == FEW_BF16_DOT || kind == FEW_BITMAP_DOT;
     struct few_product p = {.kind = kind, .k = f->k, .x_stride = f->stride, .y_stride = FEW_COLUMNS, .w_stride = w->stride, .groups = w->groups};
     for (int64_t j = 0; j < n; j += step)
         for (int64_t r = 0; r < f->rows; r += FEW_MAX_ROWS) {
@@ -153,25 +156,34 @@ static void few_product(const struct few *f, enum few_kind kind, const struct fe
             p.rows = (int)least(FEW_MAX_ROWS, f->rows - r);
             p.w = w->starts ? w->data : w->data + (size_t)j * w->stride;
             p.w_starts = w->starts ? w->starts + j : NULL;
-            if (kind == FEW_INT8_DOT) p.x_stride = split_stride(f->k);
-            p.x = kind == FEW_INT8_DOT ? (const void *)(f->split + r * p.x_stride) : is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
+            if (kind == FEW_INT8_DOT) p.x_stride = run_stride(f->k, SPLIT_RUN);
+            if (kind == FEW_INT4_DOT) p.x_stride = run_stride(f->k, CODE_RUN);
+            p.x = kind == FEW_INT8_DOT ? (const void *)(f->split + r * p.x_stride) : kind == FEW_INT4_DOT ? (const void *)(f->grouped + r * p.x_stride) : is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
             if (w->groups) p.x_sums = f->sums + r * (f->k / w->groups->group);
             p.y = y + r * FEW_COLUMNS + j;
             cpu_isa(f->c)->few(&p);
         }
 }
 
-/* Zero points enter by the sums of x over groups. */
-static void sum_groups(struct few *f, int group) {
+/* x in the order of codes, and its sums over groups, by which zero points enter. */
+static void group_row(const uint16_t *x, int64_t k, int group, uint16_t *to, float *sums) {
+    int words = group / 4;
+    for (int64_t g = 0; g < k / group; g++) {
+        int64_t run = g * group / CODE_RUN * CODE_RUN, word = g * group % CODE_RUN / 4;
+        sums[g] = 0;
+        for (int i = 0; i < group; i++) {
+            to[run + i / words * (CODE_RUN / 4) + word + i % words] = x[g * group + i];
+            sums[g] += bf16_to_f32(x[g * group + i]);
+        }
+    }
+}
+
+static void group_rows(struct few *f, int group) {
+    int64_t stride = run_stride(f->k, CODE_RUN);
     if (f->group == group) return;
     f->group = group;
-    for (int64_t r = 0; r < f->rows; r++)
-        for (int64_t g = 0; g < f->k / group; g++) {
-            const uint16_t *x = f->narrow + r * f->stride + g * group;
-            float sum = 0;
-            for (int i = 0; i < group; i++) sum += bf16_to_f32(x[i]);
-            f->sums[r * (f->k / group) + g] = sum;
-        }
+    memset(f->grouped, 0, (size_t)(f->rows * stride) * sizeof *f->grouped);
+    for (int64_t r = 0; r < f->rows; r++) group_row(f->narrow + r * f->stride, f->k, group, f->grouped + r * stride, f->sums + r * (f->k / group));
 }
 
 /* Rows that no kernel reads as stored: decoded to f32, a few at a time. */
@@ -200,7 +212,7 @@ static void few_tile(struct few *f, int64_t first, int64_t n, float *y) {
         int64_t m = least(n, s->first + s->rows - first), row = first - s->first;
         const struct few_rows w = {s->starts ? s->data : cpu_row(s, row), s->stride, s->starts ? s->starts + row : NULL, s->encoding->groups};
         int kind = few_kind_of(f, s->encoding);
-        if (kind == FEW_INT4_DOT) sum_groups(f, w.groups->group);
+        if (kind == FEW_INT4_DOT) group_rows(f, w.groups->group);
         if (kind < 0) few_decoded(f, s, row, m, y);
         else few_product(f, (enum few_kind)kind, &w, m, y);
         first += m;

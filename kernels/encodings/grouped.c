@@ -5,40 +5,29 @@
 #include "kernels/encoding.h"
 #include "kernels/quantize.h"
 
-enum { WORDS = 32, LEAST_RUN = 32 }; /* 16-bit words of a full run; elements of the shortest */
-
 /* ---- codes ---- */
 
-/* Elements of the next run of `bits`-bit codes where `left` are left; a multiple of LEAST_RUN. */
-static int64_t run_length(int bits, int64_t left) {
-    int64_t run = WORDS * 16 / bits;
-    while (run > left) run /= 2;
-    return run;
-}
-
-static uint8_t *pack_plane(int bits, int shift, const uint8_t *codes, int64_t n, uint8_t *to) {
-    for (int64_t i = 0, run; i < n; i += run) {
-        run = run_length(bits, n - i);
-        int64_t words = run * bits / 16;
-        for (int64_t k = 0; k < words; k++) {
+static uint8_t *pack_plane(int bits, int shift, int group, const uint8_t *codes, int64_t n, uint8_t *to) {
+    int words = group * bits / 16;
+    for (int64_t i = 0; i < n; i += group)
+        for (int k = 0; k < words; k++) {
             unsigned word = 0;
             for (int j = 0; j < 16 / bits; j++) word |= (unsigned)(codes[i + j * words + k] >> shift & ((1 << bits) - 1)) << (bits * j);
             uint16_t h = (uint16_t)word;
-            memcpy(to + 2 * k, &h, sizeof h);
+            memcpy(to, &h, sizeof h);
+            to += sizeof h;
         }
-        to += 2 * words;
-    }
     return to;
 }
 
-static const uint8_t *unpack_plane(int bits, int shift, const uint8_t *from, int64_t n, uint8_t *codes) {
-    for (int64_t i = 0, run; i < n; i += run) {
-        uint16_t word[WORDS];
-        run = run_length(bits, n - i);
-        int64_t words = run * bits / 16;
+static inline const uint8_t *unpack_plane(int bits, int shift, int group, const uint8_t *from, int64_t n, uint8_t *restrict codes) {
+    enum { MOST_WORDS = 32 };
+    int words = group * bits / 16;
+    for (int64_t i = 0; i < n; i += group) {
+        uint16_t word[MOST_WORDS];
         memcpy(word, from, (size_t)words * sizeof *word);
         for (int j = 0; j < 16 / bits; j++)
-            for (int64_t k = 0; k < words; k++) {
+            for (int k = 0; k < words; k++) {
                 unsigned code = (unsigned)(word[k] >> (bits * j)) & ((1u << bits) - 1);
                 codes[i + j * words + k] = (uint8_t)((shift ? codes[i + j * words + k] : 0) | code << shift);
             }
@@ -47,15 +36,9 @@ static const uint8_t *unpack_plane(int bits, int shift, const uint8_t *from, int
     return from;
 }
 
-/* Three bits are a plane of two and a plane of one. */
-static uint8_t *pack(int bits, const uint8_t *codes, int64_t n, uint8_t *to) {
-    if (bits != 3) return pack_plane(bits, 0, codes, n, to);
-    return pack_plane(1, 2, codes, n, pack_plane(2, 0, codes, n, to));
-}
-
-static const uint8_t *unpack(int bits, const uint8_t *from, int64_t n, uint8_t *codes) {
-    if (bits != 3) return unpack_plane(bits, 0, from, n, codes);
-    return unpack_plane(1, 2, unpack_plane(2, 0, from, n, codes), n, codes);
+static uint8_t *pack(const struct grouping *q, const uint8_t *codes, int64_t n, uint8_t *to) {
+    if (q->bits != 3) return pack_plane(q->bits, 0, q->group, codes, n, to);
+    return pack_plane(1, 2, q->group, codes, n, pack_plane(2, 0, q->group, codes, n, to));
 }
 
 /* ---- scales and zero points ---- */
@@ -85,10 +68,10 @@ static inline void decode(const struct grouping *q, const void *row, float *rest
     for (int64_t i = 0; i < n; i += SPAN) {
         int64_t m = n - i < SPAN ? n - i : SPAN;
         if (q->bits == 3) {
-            at = unpack_plane(2, 0, at, m, codes);
-            high = unpack_plane(1, 2, high, m, codes);
+            at = unpack_plane(2, 0, q->group, at, m, codes);
+            high = unpack_plane(1, 2, q->group, high, m, codes);
         } else {
-            at = unpack(q->bits, at, m, codes);
+            at = unpack_plane(q->bits, 0, q->group, at, m, codes);
         }
         for (int64_t g = 0; g < m; g += q->group) {
             float scale = number_at(q->scale, scales, (i + g) / q->group), zero = number_at(q->zero, zeros, (i + g) / q->group);
@@ -113,7 +96,7 @@ enum status grouped_encode(const struct grouping *q, const struct quantizer *rul
     groups.first = at * n;
     if (s == STATUS_OK) s = quantize_encode(rule, &groups, y, &out, e);
     if (s == STATUS_OK) {
-        to = pack(q->bits, codes, n, to);
+        to = pack(q, codes, n, to);
         for (int64_t g = 0; g < n_groups; g++) set_number(q->scale, to, g, out.scale[g]);
         to += n_groups * (int64_t)dtype_bytes(q->scale);
         for (int64_t g = 0; g < n_groups; g++) set_number(q->zero, to, g, zero_code(rule, out.scale[g], out.zero[g]));

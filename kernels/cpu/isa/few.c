@@ -145,11 +145,12 @@ INLINE void block_int8(int tall, int rows, const struct few_product *p, int64_t 
         for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]) * row_scale(FEW_INT8, w[a] - sizeof(float));
 }
 
-/* ---- four bits in groups: codes become bf16, exactly, by a look-up in a register ---- */
+/* ---- four bits in groups: codes become bf16, exactly, by a look-up in a register. 128 elements at a time; x is in the order in
+ * which their codes come (grouped), and zero beyond k, where codes are whatever follows them. ---- */
 
-enum { INT4_RUN = 128, INT4_SPAN = 4096, INT4_TALL = 8 }; /* elements: of a full run of codes, whose scales are unpacked at a time */
+enum { INT4_RUN = 128, INT4_SPAN = 4096, INT4_TALL = 8 }; /* elements: of a register of codes; whose scales are unpacked at a time */
 
-/* Scales of groups from..from+n of a row as f32, and sum -= scale·zero·Σx over them, a group a lane. */
+/* Scales of groups from..from+n of a row as f32 (zeros up to a multiple of 16), and sum -= scale·zero·Σx over them, a group a lane. */
 INLINE void int4_scales(const struct few_product *p, const char *row, int64_t from, int64_t n, int rows, float *scales, __m512 *sum) {
     const struct grouping *q = p->groups;
     int64_t all = p->k / q->group;
@@ -165,59 +166,52 @@ INLINE void int4_scales(const struct few_product *p, const char *row, int64_t fr
     }
 }
 
-/* One run of 4·words elements: code j of word i is element j·words + i. */
-INLINE void int4_run(int tall, int rows, int64_t words, const char *const *w, const uint16_t *x, int64_t x_stride, int64_t group, float (*scales)[INT4_SPAN / 32 + LANES],
-                     int64_t first_group, __m512 (*sum)[FEW_MAX_ROWS]) {
+/* The scales of a run, each in the lanes of its group's words. */
+INLINE __m512 run_scales(int64_t group, const float *scales) {
+    if (group == INT4_RUN) return _mm512_set1_ps(*scales);
+    const __m512i two = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0), four = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+    return _mm512_permutexvar_ps(group == 64 ? two : four, _mm512_castps128_ps512(_mm_loadu_ps(scales)));
+}
+
+INLINE void int4_run(int tall, int rows, int64_t group, const char *const *row, int64_t i, const struct few_product *p, float (*scales)[INT4_SPAN / 32 + LANES], int64_t first,
+                     __m512 (*sum)[FEW_MAX_ROWS]) {
     const __m512i table = _mm512_loadu_si512(code_table);
-    __mmask32 mask = words == 32 ? ~(__mmask32)0 : (__mmask32)((1ull << words) - 1);
+    const uint16_t *x = (const uint16_t *)p->x + i;
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++) {
-        __m512i q = words == 32 ? _mm512_loadu_si512(w[a]) : _mm512_maskz_loadu_epi16(mask, w[a]);
-        __m512bh v[4];
+        __m512i q = _mm512_loadu_si512(row[a] + i / 2);
+        __m512 scale = run_scales(group, scales[a] + first);
+        vd v[4];
 #pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) v[j] = (__m512bh)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4 * j), table);
+        for (int j = 0; j < 4; j++) v[j] = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4 * j), table);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             __m512 part = _mm512_setzero_ps();
 #pragma GCC unroll 4
-            for (int j = 0; j < 4; j++) {
-                const uint16_t *at = x + r * x_stride + j * words;
-                __m512i xj = words == 32 ? _mm512_loadu_si512(at) : _mm512_maskz_loadu_epi16(mask, at);
-                part = _mm512_dpbf16_ps(part, v[j], (__m512bh)xj);
-                int64_t end = (j + 1) * words;
-                if (end % group != 0 && j < 3) continue;
-                sum[a][r] = _mm512_fmadd_ps(part, _mm512_set1_ps(scales[a][first_group + (end - 1) / group]), sum[a][r]);
-                part = _mm512_setzero_ps();
-            }
+            for (int j = 0; j < 4; j++) part = _mm512_dpbf16_ps(part, v[j], load_pairs(x + r * p->x_stride + j * (INT4_RUN / 4)));
+            sum[a][r] = _mm512_fmadd_ps(part, scale, sum[a][r]);
         }
     }
 }
 
-/* As block_dot, over codes. A row is runs of 128 elements, then one of 64 and one of 32 as far as they are left. */
 INLINE void block_int4(int tall, int rows, int64_t group, const struct few_product *p, int64_t j) {
-    const char *row[INT4_TALL], *w[INT4_TALL];
+    const char *row[INT4_TALL];
     __m512 sum[INT4_TALL][FEW_MAX_ROWS];
     float scales[INT4_TALL][INT4_SPAN / 32 + LANES];
+#pragma GCC unroll 8
     for (int a = 0; a < tall; a++) {
         row[a] = (const char *)p->w + (size_t)(j + a * p->spread) * p->w_stride;
+#pragma GCC unroll 8
         for (int r = 0; r < rows; r++) sum[a][r] = _mm512_setzero_ps();
     }
     for (int64_t span = 0; span < p->k; span += INT4_SPAN) {
-        int64_t last = p->k - span < INT4_SPAN ? p->k : span + INT4_SPAN, i = span;
+        int64_t last = p->k - span < INT4_SPAN ? p->k : span + INT4_SPAN;
         for (int a = 0; a < tall; a++) int4_scales(p, row[a], span / group, (last - span) / group, rows, scales[a], sum[a]);
-        for (; i + INT4_RUN <= last; i += INT4_RUN) {
-#pragma GCC unroll 8
-            for (int a = 0; a < tall; a++) w[a] = row[a] + i / 2;
-            int4_run(tall, rows, 32, w, (const uint16_t *)p->x + i, p->x_stride, group, scales, (i - span) / group, sum);
-        }
-        for (int64_t run = INT4_RUN / 2; run >= 32; run /= 2) {
-            if (last - i < run) continue;
-            for (int a = 0; a < tall; a++) w[a] = row[a] + i / 2;
-            int4_run(tall, rows, run / 4, w, (const uint16_t *)p->x + i, p->x_stride, group, scales, (i - span) / group, sum);
-            i += run;
-        }
+        for (int64_t i = span; i < last; i += INT4_RUN) int4_run(tall, rows, group, row, i, p, scales, (i - span) / group, sum);
     }
+#pragma GCC unroll 8
     for (int a = 0; a < tall; a++)
+#pragma GCC unroll 8
         for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]);
 }
 
