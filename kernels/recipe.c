@@ -116,6 +116,11 @@ double recipe_stored_bytes(const struct recipe *r, enum dtype t) {
     return bytes;
 }
 
+const char *recipe_name(const struct recipe *r) {
+    while (r->kind != RECIPE_LEAF) r = r->parts[0];
+    return r->leaf;
+}
+
 /* ---- checking ---- */
 
 static enum status check_leaf(const struct recipe *r, const struct weight_source *source, struct error *e) {
@@ -131,26 +136,20 @@ static enum status check_leaf(const struct recipe *r, const struct weight_source
     return STATUS_OK;
 }
 
-/* The first leaf below, to name a step by. */
-static const char *first_leaf(const struct recipe *r) {
-    while (r->kind != RECIPE_LEAF) r = r->parts[0];
-    return r->leaf;
-}
-
 static enum status check_step(const struct recipe *r, struct error *e) {
     if (r->kind == RECIPE_UNPERMUTE && (r->heads <= 0 || r->rows % (2 * (int64_t)r->heads) != 0))
-        return error_set(e, STATUS_INPUT, "tensor '%s': %lld rows are not %d heads of an even width", first_leaf(r),
+        return error_set(e, STATUS_INPUT, "tensor '%s': %lld rows are not %d heads of an even width", recipe_name(r),
                          (long long)r->rows, r->heads);
     if (r->kind == RECIPE_ENCODE && !r->encoding->encode && !r->encoding->groups)
-        return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': %s is read, never written", first_leaf(r), r->encoding->name);
+        return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': %s is read, never written", recipe_name(r), r->encoding->name);
     if (r->kind == RECIPE_ENCODE && r->cols % r->encoding->block != 0)
         return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': rows of %lld elements do not fit %s, in blocks of %d",
-                         first_leaf(r), (long long)r->cols, r->encoding->name, r->encoding->block);
-    if (r->kind == RECIPE_PRUNE && prune_check(&r->pruning, r->cols, e) != STATUS_OK) return error_prefix(e, "tensor '%s'", first_leaf(r));
+                         recipe_name(r), (long long)r->cols, r->encoding->name, r->encoding->block);
+    if (r->kind == RECIPE_PRUNE && prune_check(&r->pruning, r->cols, e) != STATUS_OK) return error_prefix(e, "tensor '%s'", recipe_name(r));
     for (int i = 1; r->kind == RECIPE_CONCAT && i < r->n_parts; i++)
         if (r->parts[i]->cols != r->cols)
             return error_set(e, STATUS_INTERNAL, "tensors '%s' [%lld, %lld] and '%s' [%lld, %lld] cannot be stacked",
-                             first_leaf(r), (long long)r->parts[0]->rows, (long long)r->cols, first_leaf(r->parts[i]),
+                             recipe_name(r), (long long)r->parts[0]->rows, (long long)r->cols, recipe_name(r->parts[i]),
                              (long long)r->parts[i]->rows, (long long)r->parts[i]->cols);
     return STATUS_OK;
 }
@@ -200,7 +199,7 @@ static enum status decode_unpermuted(const struct recipe *r, const struct weight
 /* Ties of the batch's first row are what is left of the matrix's after the rows before it. */
 static enum status prune_batch(const struct recipe *r, const struct prune_rows *rows, uint32_t *mask, struct error *e) {
     if (r->pruning.per != PRUNE_PER_MATRIX) return prune(&r->pruning, rows, mask, e);
-    if (!r->pruned->is_known) return error_set(e, STATUS_INTERNAL, "tensor '%s' is pruned before its threshold is known", first_leaf(r));
+    if (!r->pruned->is_known) return error_set(e, STATUS_INTERNAL, "tensor '%s' is pruned before its threshold is known", recipe_name(r));
     int64_t before = r->pruned->ties[rows->first], all = r->pruned->threshold.ties, ties = all > before ? all - before : 0;
     prune_mask(&r->pruned->threshold, rows, &ties, mask);
     return STATUS_OK;
@@ -210,7 +209,7 @@ static enum status decode_pruned(const struct recipe *r, const struct weight_sou
     uint32_t *mask = mem_alloc((size_t)(n * mask_words(r->cols) + 1) * sizeof *mask);
     enum status s = recipe_decode(r->parts[0], w, first, n, y, e);
     if (s == STATUS_OK && prune_batch(r, &(struct prune_rows){.w = y, .first = first, .rows = n, .cols = r->cols}, mask, e) != STATUS_OK)
-        s = error_prefix(e, "tensor '%s'", first_leaf(r));
+        s = error_prefix(e, "tensor '%s'", recipe_name(r));
     for (int64_t i = 0; i < n && s == STATUS_OK; i++)
         for (int64_t j = 0; j < r->cols; j++)
             if (!mask_get(mask + i * mask_words(r->cols), j)) y[i * r->cols + j] = 0;
@@ -224,7 +223,7 @@ static enum status encode_row(const struct recipe *r, const float *y, int64_t at
     struct quantizer rule = r->rule;
     if (r->steps) rule.steps = *r->steps;
     enum status s = grouped_encode(r->encoding->groups, &rule, y, at, row, r->cols, e);
-    return s == STATUS_OK ? s : (error_prefix(e, "tensor '%s'", first_leaf(r)), s);
+    return s == STATUS_OK ? s : (error_prefix(e, "tensor '%s'", recipe_name(r)), s);
 }
 
 static enum status decode_encoded(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y,
@@ -336,7 +335,7 @@ static enum status see_all(struct settling *k, const struct hands *h, enum statu
     k->see = see;
     h->run(h->self, settle_member, k);
     for (int i = 0; i < k->n; i++)
-        if (k->failures[i].status != STATUS_OK) return error_set(e, k->failures[i].status, "tensor '%s': %s", first_leaf(k->recipe), k->failures[i].text);
+        if (k->failures[i].status != STATUS_OK) return error_set(e, k->failures[i].status, "tensor '%s': %s", recipe_name(k->recipe), k->failures[i].text);
     return STATUS_OK;
 }
 
@@ -413,7 +412,7 @@ static enum status add_segments(struct segment_list *l, const struct recipe *r, 
     }
     if (l->n == RECIPE_MAX_SEGMENTS)
         return error_set(e, STATUS_INTERNAL, "a weight is stacked from more than %d parts, '%s' is one too many",
-                         RECIPE_MAX_SEGMENTS, first_leaf(r));
+                         RECIPE_MAX_SEGMENTS, recipe_name(r));
     struct recipe_segment *segment = &l->items[l->n++];
     *segment = (struct recipe_segment){.recipe = r, .first = first, .rows = r->rows, .cols = r->cols,
                                        .encoding = r->kind == RECIPE_ENCODE ? r->encoding : NULL};

@@ -61,6 +61,8 @@ const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *
 const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part, int group);
 
 uint64_t recipe_hash(const struct recipe *r);
+/* Its first leaf: to speak of it by. */
+const char *recipe_name(const struct recipe *r);
 
 /* Bytes of the whole as a device stores it: each part in its encoding, else in the dense type `t`. */
 double recipe_stored_bytes(const struct recipe *r, enum dtype t);

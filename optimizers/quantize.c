@@ -23,18 +23,13 @@ struct edit {
     struct quantizer rule;
 };
 
-static const char *first_leaf(const struct recipe *r) {
-    while (r->kind != RECIPE_LEAF) r = r->parts[0];
-    return r->leaf;
-}
-
 static const struct recipe *edit_leaf(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e) {
     (void)t;
     const struct edit *k = self;
     if (!k->encoding->groups) return recipe_encode(a, part, k->encoding);
     if (part->cols % k->encoding->block == 0) return recipe_quantize(a, part, k->encoding, &k->rule);
-    error_set(e, STATUS_INPUT, "optimizer quantize: rows of '%s' have %lld elements, no multiple of group=%d; try a smaller group, or skip=%s", first_leaf(part),
-              (long long)part->cols, k->encoding->block, first_leaf(part));
+    error_set(e, STATUS_INPUT, "optimizer quantize: rows of '%s' have %lld elements, no multiple of group=%d; try a smaller group, or skip=%s", recipe_name(part),
+              (long long)part->cols, k->encoding->block, recipe_name(part));
     return NULL;
 }
 
@@ -68,7 +63,7 @@ static double bound(const struct settings *s) {
 }
 
 static int is_encoded(const struct recipe *r) {
-    if (r->kind == RECIPE_ENCODE) return 1;
+    if (r->kind == RECIPE_ENCODE) return r->encoding->groups || r->encoding == &encoding_int8_row;
     for (int i = 0; i < r->n_parts; i++)
         if (is_encoded(r->parts[i])) return 1;
     return 0;

@@ -26,10 +26,8 @@ static const struct encoding *bitmap_of(enum dtype t) { return t == DTYPE_F32 ? 
 static const struct recipe *edit_leaf(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e) {
     const struct edit *k = self;
     struct error why = {0};
-    const struct recipe *leaf = part;
-    while (leaf->kind != RECIPE_LEAF) leaf = leaf->parts[0];
     if (k->is_pruned && prune_check(&k->pruning, part->cols, &why) != STATUS_OK) {
-        error_set(e, STATUS_INPUT, "optimizer sparsity: '%s': %s; or skip=%s", leaf->leaf, why.text, leaf->leaf);
+        error_set(e, STATUS_INPUT, "optimizer sparsity: '%s': %s; or skip=%s", recipe_name(part), why.text, recipe_name(part));
         return NULL;
     }
     if (k->is_pruned) part = recipe_prune(a, part, &k->pruning);

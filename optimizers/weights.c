@@ -15,12 +15,11 @@ static int last_layer(const struct program *p) {
 
 static int matches(const char *item, const struct program *p, const struct op *op, const struct recipe *leaf) {
     int is_in_layer = op->place.part == PART_LAYER;
-    while (leaf->kind != RECIPE_LEAF) leaf = leaf->parts[0];
     if (strcmp(item, "none") == 0) return 0;
     if (strcmp(item, "head") == 0) return op->place.part == PART_HEAD;
     if (strcmp(item, "first") == 0) return is_in_layer && op->place.layer == 0;
     if (strcmp(item, "last") == 0) return is_in_layer && op->place.layer == last_layer(p);
-    return fnmatch(item, leaf->leaf, 0) == 0;
+    return fnmatch(item, recipe_name(leaf), 0) == 0;
 }
 
 int weight_is_skipped(const char *skip, const struct program *p, const struct op *op, const struct recipe *leaf) {
@@ -41,15 +40,19 @@ struct editing {
     const char *skip;
     weight_edit *edit;
     void *self;
+    const struct recipe *stored;       /* a part that another optimizer has stored in its own way */
     struct error *e;
 };
 
 /* The recipe with its leaves edited; itself where none was, NULL after an error. */
-static const struct recipe *edit_recipe(const struct editing *k, const struct recipe *r) {
+static const struct recipe *edit_recipe(struct editing *k, const struct recipe *r) {
     const struct recipe *parts[RECIPE_MAX_PARTS];
     int is_changed = 0;
-    if (r->kind == RECIPE_LEAF || r->kind == RECIPE_UNPERMUTE) return weight_is_skipped(k->skip, k->program, k->op, r) ? r : k->edit(k->self, &k->program->arena, r, k->dtype, k->e);
-    if (r->kind != RECIPE_CONCAT) return r; /* encoded by another */
+    if (r->kind == RECIPE_ENCODE) { /* by another, before */
+        k->stored = r;
+        return r;
+    }
+    if (r->kind != RECIPE_CONCAT) return weight_is_skipped(k->skip, k->program, k->op, r) ? r : k->edit(k->self, &k->program->arena, r, k->dtype, k->e);
     for (int i = 0; i < r->n_parts; i++) {
         parts[i] = edit_recipe(k, r->parts[i]);
         if (!parts[i]) return NULL;
@@ -63,6 +66,11 @@ static enum status edit_op(struct editing *k, const struct rewrite_context *cont
     const struct recipe *before = w->recipe, *after = before ? edit_recipe(k, before) : NULL;
     struct error why = {0};
     if (before && !after) return k->e->status;
+    if (k->stored) {
+        out->found++;
+        if (out->refused++ == 0) snprintf(out->reason, sizeof out->reason, "'%.100s' is stored as %s already", recipe_name(k->stored), k->stored->encoding->name);
+        return STATUS_OK;
+    }
     if (after == before) return STATUS_OK;
     out->found++;
     w->recipe = after;
@@ -80,7 +88,7 @@ enum status weights_edit(struct pipeline *p, const char *skip, weight_edit *edit
     for (int i = 0; i < p->n_programs; i++) {
         struct program *program = &p->programs[i];
         for (size_t k = 0; k < program->n_ops; k++) {
-            struct editing editing = {program, &program->ops[k], DTYPE_F32, skip, edit, self, e};
+            struct editing editing = {program, &program->ops[k], DTYPE_F32, skip, edit, self, NULL, e};
             if (!is_linear(editing.op)) continue;
             editing.dtype = program->tensors[editing.op->in[1]].dtype;
             enum status s = edit_op(&editing, context, out);

@@ -4,7 +4,7 @@
 
 #include "optimizers/optimizer.h"
 
-/* Gives a leaf (or what restores a leaf's order of rows) of a weight of type t its new form: `part` itself to leave it alone, NULL with the error. */
+/* Gives a leaf (or what restores its order of rows, or prunes it) of a weight of type t its new form: `part` itself to leave it alone, NULL with the error. */
 typedef const struct recipe *weight_edit(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e);
 
 /* Which weights are left alone: a list joined by '+' of head, first, last (layers) and patterns of leaves' names (* and ?).

@@ -117,11 +117,6 @@ static void weight_free(struct cpu_weight *w) {
     mem_free(w);
 }
 
-static const char *first_leaf(const struct recipe *r) {
-    while (r->kind != RECIPE_LEAF) r = r->parts[0];
-    return r->leaf;
-}
-
 static void run_team(void *team, void (*work)(void *arg, int member), void *arg) { team_run(team, work, arg); }
 
 enum status cpu_weight_get(struct cpu_device *d, const struct recipe *r, enum dtype t, int is_vector, const struct weight_source *source,
@@ -141,7 +136,7 @@ enum status cpu_weight_get(struct cpu_device *d, const struct recipe *r, enum dt
     if (s == STATUS_OK) s = is_vector ? fill_vector(&k, e) : fill_segments(&k, e);
     if (s != STATUS_OK) {
         weight_free(w);
-        return error_prefix(e, "weight '%s'", first_leaf(r));
+        return error_prefix(e, "weight '%s'", recipe_name(r));
     }
     LIST_GROW(d->weights, d->n_weights, d->weight_capacity);
     d->weights[d->n_weights++] = *out = w;

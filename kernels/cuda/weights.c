@@ -76,11 +76,6 @@ static enum status upload(struct cuda_device *d, const struct recipe *r, const s
 
 /* ---- the list ---- */
 
-static const char *first_leaf(const struct recipe *r) {
-    while (r->kind != RECIPE_LEAF) r = r->parts[0];
-    return r->leaf;
-}
-
 static void run_team(void *team, void (*work)(void *arg, int member), void *arg) { team_run(team, work, arg); }
 
 enum status cuda_weight_get(struct cuda_device *d, const struct recipe *r, enum dtype t, int is_vector, const struct weight_source *source,
@@ -100,7 +95,7 @@ enum status cuda_weight_get(struct cuda_device *d, const struct recipe *r, enum 
     if (s != STATUS_OK) {
         cuda_free(d, w->data);
         mem_free(w);
-        return error_prefix(e, "weight '%s'", first_leaf(r)), s;
+        return error_prefix(e, "weight '%s'", recipe_name(r)), s;
     }
     LIST_GROW(d->weights, d->n_weights, d->weight_capacity);
     d->weights[d->n_weights++] = *out = w;

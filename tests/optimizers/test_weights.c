@@ -105,6 +105,23 @@ START_TEST(pruning_keeps_what_it_should) {
 }
 END_TEST
 
+/* Pruned weights with their zeros can be quantized; bitmaps cannot, and the receipt says so. */
+START_TEST(pruned_weights_are_quantized) {
+    struct tried t;
+    struct error e = {0};
+    ck_assert_int_eq(try(&t, (const char *const[]){"quantize", "sparsity=format=dense", NULL}, NULL, &e), STATUS_OK);
+    const struct recipe *r = weight_of(&t, "layer0.q_proj.weight");
+    ck_assert(is_encoded(r) && r->encoding == &encoding_int8_row && r->parts[0]->kind == RECIPE_PRUNE);
+    ck_assert_int_eq(t.rewrites[0].replaced, 28);
+    end(&t);
+    ck_assert_int_eq(try(&t, (const char *const[]){"quantize", "sparsity", NULL}, NULL, &e), STATUS_OK);
+    ck_assert_ptr_eq(weight_of(&t, "layer0.q_proj.weight")->encoding, &encoding_bitmap_f32);
+    ck_assert_int_eq(t.rewrites[0].refused, 28);
+    ck_assert_msg(strstr(t.rewrites[0].reason, "is stored as bitmap_f32 already"), "%s", t.rewrites[0].reason);
+    end(&t);
+}
+END_TEST
+
 /* ---- by matrix ---- */
 
 /* Whatever rows are asked for, in whatever order, and by however many hands: one threshold, ties in the order of rows. */
@@ -201,5 +218,5 @@ START_TEST(receipts_come_from_what_ran) {
 }
 END_TEST
 
-TEST_MAIN("weights", projections_are_quantized_and_the_head_is_not, what_is_skipped_stays, leaves_of_fused_weights_are_edited, pruning_keeps_what_it_should,
+TEST_MAIN("weights", projections_are_quantized_and_the_head_is_not, what_is_skipped_stays, leaves_of_fused_weights_are_edited, pruning_keeps_what_it_should, pruned_weights_are_quantized,
           ties_fall_in_the_order_of_rows, what_makes_no_sense_is_refused, receipts_come_from_what_ran)
