@@ -102,7 +102,7 @@ struct backend {
     /* Of devices with memory of their own, NULL elsewhere: `repeats` runs of what shows the limit. UNSUPPORTED where the
      * device has no such unit or memory. */
     enum status (*measure_limit)(struct device *d, const struct limit *l, int repeats, double *per_s, struct error *e);
-    /* Of devices with instruments, NULL elsewhere: may take milliseconds, so never in a timed region. */
+    /* Of devices with instruments, NULL elsewhere: fills what it knows of `out`, which comes all NAN. May take milliseconds, so never in a timed region. */
     void (*telemetry)(struct device *d, struct telemetry *out);
     /* Facts for the record: "isa", "threads", "compute_unit.linear.bf16", "library"; called with each pair. */
     void (*describe)(const struct device *d, void (*each)(void *to, const char *key, const char *value), void *to);

@@ -116,6 +116,15 @@ double recipe_stored_bytes(const struct recipe *r, enum dtype t) {
     return bytes;
 }
 
+const struct recipe *recipe_find(const struct recipe *r, int (*is_it)(const struct recipe *r)) {
+    if (is_it(r)) return r;
+    for (int i = 0; i < r->n_parts; i++) {
+        const struct recipe *found = recipe_find(r->parts[i], is_it);
+        if (found) return found;
+    }
+    return NULL;
+}
+
 const char *recipe_name(const struct recipe *r) {
     while (r->kind != RECIPE_LEAF) r = r->parts[0];
     return r->leaf;

@@ -8,6 +8,7 @@
 #ifndef ASSAY_KERNELS_RECIPE_H
 #define ASSAY_KERNELS_RECIPE_H
 
+#include "kernels/base/hands.h"
 #include "kernels/base/memory.h"
 #include "kernels/base/status.h"
 #include "kernels/encoding.h"
@@ -61,6 +62,8 @@ const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *
 const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part, int group);
 
 uint64_t recipe_hash(const struct recipe *r);
+/* The first step (itself, then its parts) of which `is_it` is true; NULL where none is. */
+const struct recipe *recipe_find(const struct recipe *r, int (*is_it)(const struct recipe *r));
 /* Its first leaf: to speak of it by. */
 const char *recipe_name(const struct recipe *r);
 
@@ -70,12 +73,6 @@ double recipe_stored_bytes(const struct recipe *r, enum dtype t);
 /* Leaves exist in `source` with the rows and cols that the recipe says; both shapes are named otherwise. */
 enum status recipe_check(const struct recipe *r, const struct weight_source *source, struct error *e);
 
-/* Many hands for work on a whole matrix: runs work(arg, member) for all members at once. */
-struct hands {
-    void (*run)(void *self, void (*work)(void *arg, int member), void *arg);
-    void *self;
-    int n;
-};
 /* Finds what a recipe must know of whole matrices before any of its rows can be had (HQQ's steps, a threshold of scores); to be called before any
  * of the two below, and by one thread. Work: twenty passes over the numbers of such parts, none over others. */
 enum status recipe_settle(const struct recipe *r, const struct weight_source *source, const struct hands *hands, struct error *e);

@@ -62,17 +62,12 @@ static double bound(const struct settings *s) {
     return by_bits[s->value[KIND][3] - '0'];
 }
 
-static int is_encoded(const struct recipe *r) {
-    if (r->kind == RECIPE_ENCODE) return r->encoding->groups || r->encoding == &encoding_int8_row;
-    for (int i = 0; i < r->n_parts; i++)
-        if (is_encoded(r->parts[i])) return 1;
-    return 0;
-}
+static int is_quantized(const struct recipe *r) { return r->kind == RECIPE_ENCODE && (r->encoding->groups || r->encoding == &encoding_int8_row); }
 
 static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
     struct edit k;
     choose(s, &k, NULL);
-    receipt_from_weights(k.encoding->name, r, x, is_encoded, out);
+    receipt_from_weights(k.encoding->name, r, x, is_quantized, out);
 }
 
 const struct optimizer optimizer_quantize = {

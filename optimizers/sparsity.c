@@ -53,12 +53,7 @@ static enum status apply(struct pipeline *p, enum phase phase, const struct sett
     return status == STATUS_OK ? weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e) : status;
 }
 
-static int is_sparse(const struct recipe *r) {
-    if (r->kind == RECIPE_PRUNE || (r->kind == RECIPE_ENCODE && r->encoding->row_bytes)) return 1;
-    for (int i = 0; i < r->n_parts; i++)
-        if (is_sparse(r->parts[i])) return 1;
-    return 0;
-}
+static int is_sparse(const struct recipe *r) { return r->kind == RECIPE_PRUNE || (r->kind == RECIPE_ENCODE && r->encoding->row_bytes); }
 
 static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
     char what[64];

@@ -107,7 +107,7 @@ void receipt_from_weights(const char *what, const struct rewrite *r, const struc
     for (int i = 0; i < x->n_ops; i++) {
         const struct op *op = x->ops[i].op;
         const struct tensor *w = is_linear(op) ? &x->ops[i].program->tensors[op->in[1]] : NULL;
-        if (!w || !w->recipe || !is_mine(w->recipe) || x->ops[i].calls == 0) continue;
+        if (!w || !w->recipe || !recipe_find(w->recipe, is_mine) || x->ops[i].calls == 0) continue;
         calls += x->ops[i].calls;
         places++;
         stored += recipe_stored_bytes(w->recipe, w->dtype);

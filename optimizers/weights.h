@@ -16,7 +16,7 @@ int weight_is_skipped(const char *skip, const struct program *p, const struct op
 enum status weights_edit(struct pipeline *p, const char *skip, weight_edit *edit, void *self, const struct rewrite_context *context, struct rewrite *out,
                          struct error *e);
 
-/* The receipt: executions of linear operations whose weight is_mine, and what their weights take against the program's type. */
+/* The receipt: executions of linear operations whose weight has a step that is_mine, and what their weights take against the program's type. */
 void receipt_from_weights(const char *what, const struct rewrite *r, const struct executed *x, int (*is_mine)(const struct recipe *r), struct receipt *out);
 
 #endif

@@ -9,15 +9,23 @@
 
 enum { PROBE_TOKENS = 64, FORCED_ROWS = 256, AGREEMENT_TOKENS = 256, SCORE_FILE_BYTES = 16 << 20 };
 
+/* What a spec's pipeline makes of given tokens. */
+struct look {
+    float *probe;                    /* (n_probe, V) logits */
+    float *text;                     /* LOOK_TEXT: (at most AGREEMENT_TOKENS, V) logits over the scored text */
+    double nll;                      /* LOOK_SCORE: its mean negative log-likelihood */
+};
+enum { LOOK_TEXT = 1, LOOK_SCORE = 2 }; /* where there is a scored text */
+
 struct checker_model {
     const struct spec *spec;         /* the cell that it was opened for */
     struct llm_model model;
     struct arena arena;
     int32_t probe[PROBE_TOKENS];
     int n_probe;
-    float *reference, *plain;        /* (n_probe, V) logits; plain: NULL until computed */
     struct token_list text;          /* of the scored file; empty where none is */
-    float *plain_text;               /* (at most AGREEMENT_TOKENS, V) logits over it; NULL until asked for */
+    float *reference;                /* (n_probe, V) logits */
+    struct look plain;               /* of plain_spec; its probe is NULL until there is one */
     struct spec plain_spec;
 };
 
@@ -45,13 +53,33 @@ static enum status make_probe(struct checker_model *k, struct error *e) {
     return STATUS_OK;
 }
 
-/* Logits (n, V) of a spec's pipeline on its backend, over given tokens. */
-static enum status forced_logits(struct checker_model *k, const struct spec *spec, const int32_t *ids, int n, float **logits, struct error *e) {
+static int agreement_tokens(const struct checker_model *k) { return k->text.count < AGREEMENT_TOKENS ? (int)k->text.count : AGREEMENT_TOKENS; }
+
+static enum status mean_nll(struct checker_model *k, struct engine *g, double *out, struct error *e) {
+    int n = (int)k->text.count;
+    float *nll = mem_alloc(k->text.count * sizeof *nll);
+    enum status s = engine_forced(g, k->text.ids, n, NULL, nll, e);
+    *out = 0;
+    for (int i = 0; s == STATUS_OK && i + 1 < n; i++) *out += (double)nll[i];
+    *out /= n - 1;
+    mem_free(nll);
+    return s;
+}
+
+static float *logits_alloc(struct checker_model *k, int rows) { return arena_alloc(&k->arena, (size_t)rows * (size_t)k->model.config.vocabulary * sizeof(float)); }
+
+/* One engine for all that is wanted (LOOK_ bits) beside the probe: weights are made ready once. */
+static enum status look(struct checker_model *k, const struct spec *spec, int wanted, struct look *out, struct error *e) {
     struct engine g;
-    struct engine_options o = {.roles = ROLES_FORCED, .limits = {.prefill_rows = 1, .slots = 1, .positions = n, .forced_rows = n}};
-    *logits = arena_alloc(&k->arena, (size_t)n * (size_t)k->model.config.vocabulary * sizeof(float));
+    if (!k->text.count) wanted = 0;
+    int64_t n = wanted && (int64_t)k->text.count > k->n_probe ? (int64_t)k->text.count : k->n_probe;
+    struct engine_options o = {.roles = ROLES_FORCED, .limits = {.prefill_rows = 1, .slots = 1, .positions = n, .forced_rows = n < FORCED_ROWS ? n : FORCED_ROWS}};
+    *out = (struct look){.probe = logits_alloc(k, k->n_probe)};
+    if (wanted & LOOK_TEXT) out->text = logits_alloc(k, agreement_tokens(k));
     enum status s = engine_open(&g, spec, &k->model, &o, e);
-    if (s == STATUS_OK) s = engine_forced(&g, ids, n, *logits, NULL, e);
+    if (s == STATUS_OK) s = engine_forced(&g, k->probe, k->n_probe, out->probe, NULL, e);
+    if (s == STATUS_OK && out->text) s = engine_forced(&g, k->text.ids, agreement_tokens(k), out->text, NULL, e);
+    if (s == STATUS_OK && (wanted & LOOK_SCORE)) s = mean_nll(k, &g, &out->nll, e);
     engine_close(&g);
     return s;
 }
@@ -96,7 +124,9 @@ static enum status open_model(struct checker_model *k, const struct spec *spec, 
     judge.dtype = DTYPE_F32;
     judge.n_uses = 0;
     s = make_probe(k, e);
-    if (s == STATUS_OK) s = forced_logits(k, &judge, k->probe, k->n_probe, &k->reference, e);
+    struct look judged = {0};
+    if (s == STATUS_OK) s = look(k, &judge, 0, &judged, e);
+    k->reference = judged.probe;
     if (s == STATUS_OK && first_bad(k->reference, (int64_t)k->n_probe * k->model.config.vocabulary) >= 0) s = blame_weights(k, e);
     return s;
 }
@@ -146,11 +176,11 @@ static void judge(const struct spec *spec, const struct checker_model *k, const 
     enum fidelity class = optimizers_fidelity(spec->uses, spec->n_uses);
     int64_t width = k->model.config.vocabulary, n = k->n_probe * width;
     j->error = relative_rms(x, k->reference, n);
-    j->plain_error = relative_rms(k->plain, k->reference, n);
+    j->plain_error = relative_rms(k->plain.probe, k->reference, n);
     j->bound = NAN;
     int wrong = wrong_choices(x, k->reference, k->n_probe, width);
     /* The plain form is judged too: by its type's own rounding through the layers (a few hundred ulp at most). */
-    if (class == FIDELITY_IS_EXACT) j->is_ok = memcmp(x, k->plain, (size_t)n * sizeof *x) == 0;
+    if (class == FIDELITY_IS_EXACT) j->is_ok = memcmp(x, k->plain.probe, (size_t)n * sizeof *x) == 0;
     if (class == FIDELITY_IS_SAME_CHOICES) j->is_ok = wrong == 0;
     if (class == FIDELITY_IS_REORDERED) {
         j->bound = 2 * j->plain_error;
@@ -181,22 +211,6 @@ static enum status read_text(struct checker_model *k, const char *path, struct e
 
 static void add_quality(json_t *list, const char *name, const char *unit, double value, int n) {
     json_array_append_new(list, json_pack("{s:s,s:s,s:f,s:i}", "name", name, "unit", unit, "value", value, "n", n));
-}
-
-/* Mean negative log-likelihood of the text. */
-static enum status add_score(struct checker_model *k, const struct spec *spec, json_t *list, struct error *e) {
-    int64_t count = (int64_t)k->text.count;
-    struct engine_options o = {.roles = ROLES_FORCED, .limits = {.prefill_rows = 1, .slots = 1, .positions = count, .forced_rows = count < FORCED_ROWS ? count : FORCED_ROWS}};
-    struct engine g = {0};
-    float *nll = mem_alloc(k->text.count * sizeof *nll);
-    double sum = 0;
-    enum status s = engine_open(&g, spec, &k->model, &o, e);
-    if (s == STATUS_OK) s = engine_forced(&g, k->text.ids, (int)count, NULL, nll, e);
-    for (int64_t i = 0; s == STATUS_OK && i + 1 < count; i++) sum += (double)nll[i];
-    if (s == STATUS_OK) add_quality(list, "nll", "nats/token", sum / (double)(count - 1), (int)count - 1);
-    mem_free(nll);
-    engine_close(&g);
-    return s;
 }
 
 static int64_t largest(const float *x, int64_t n) {
@@ -232,22 +246,30 @@ static void add_agreement(const float *plain, const float *x, int rows, int64_t 
     add_quality(list, "top1_as_plain", "", (double)same / rows, rows);
 }
 
-/* How near a lossy cell comes to the plain pipeline's distributions: over the scored text, else over the probe. */
-static enum status add_agreements(struct checker_model *k, const struct spec *spec, const float *probe, json_t *list, struct error *e) {
+/* The likelihood of the scored text; how near a lossy cell comes to the plain pipeline's distributions, over that text, else over
+ * the probe. */
+static json_t *quality_json(const struct checker_model *k, const struct look *x, int is_lossy) {
+    json_t *list = json_array();
     int64_t width = k->model.config.vocabulary;
-    int n = k->text.count < AGREEMENT_TOKENS ? (int)k->text.count : AGREEMENT_TOKENS;
-    if (n == 0) return add_agreement(k->plain, probe, k->n_probe, width, list), STATUS_OK;
-    float *x;
-    enum status s = k->plain_text ? STATUS_OK : forced_logits(k, &k->plain_spec, k->text.ids, n, &k->plain_text, e);
-    if (s == STATUS_OK) s = forced_logits(k, spec, k->text.ids, n, &x, e);
-    if (s == STATUS_OK) add_agreement(k->plain_text, x, n, width, list);
-    return s;
+    if (k->text.count) add_quality(list, "nll", "nats/token", x->nll, (int)k->text.count - 1);
+    if (is_lossy && x->text) add_agreement(k->plain.text, x->text, agreement_tokens(k), width, list);
+    else if (is_lossy) add_agreement(k->plain.probe, x->probe, k->n_probe, width, list);
+    return list;
 }
 
 /* ---- the process ---- */
 
-static enum status check_cell(struct checker *c, int cell, json_t **reply, struct error *e) {
-    const struct spec *spec = &c->cells[cell];
+static int is_lossy(const struct spec *s) { return optimizers_fidelity(s->uses, s->n_uses) == FIDELITY_IS_LOSSY; }
+
+/* What of the plain pipeline some cell needs: its score where it is a cell itself, its logits where one is lossy. */
+static int wanted_of_plain(const struct checker *c) {
+    int wanted = 0;
+    for (int i = 0; i < c->n_cells; i++) wanted |= (is_lossy(&c->cells[i]) ? LOOK_TEXT : 0) | (c->cells[i].n_uses == 0 ? LOOK_SCORE : 0);
+    return wanted;
+}
+
+/* The model, and the plain pipeline's look, that the cell is measured against: kept from cell to cell. */
+static enum status ready_model(struct checker *c, const struct spec *spec, struct error *e) {
     enum status s = STATUS_OK;
     if (c->model && !wants_same_model(c->model->spec, spec)) {
         close_model(c->model);
@@ -256,29 +278,28 @@ static enum status check_cell(struct checker *c, int cell, json_t **reply, struc
     if (!c->model) {
         c->model = mem_alloc(sizeof *c->model);
         s = open_model(c->model, spec, e);
-        if (s != STATUS_OK) return s;
+        if (s == STATUS_OK && spec->score) s = read_text(c->model, spec->score, e);
     }
     struct checker_model *k = c->model;
-    if (!k->plain || !wants_same_plain(&k->plain_spec, spec)) {
-        k->plain_spec = *spec;
-        k->plain_spec.n_uses = 0;
-        k->plain_text = NULL;
-        s = forced_logits(k, &k->plain_spec, k->probe, k->n_probe, &k->plain, e);
-        if (s != STATUS_OK) return s;
-    }
-    float *x = k->plain;
-    if (spec->n_uses) s = forced_logits(k, spec, k->probe, k->n_probe, &x, e);
+    if (s != STATUS_OK || (k->plain.probe && wants_same_plain(&k->plain_spec, spec))) return s;
+    k->plain_spec = *spec;
+    k->plain_spec.n_uses = 0;
+    return look(k, &k->plain_spec, wanted_of_plain(c), &k->plain, e);
+}
+
+static enum status check_cell(struct checker *c, int cell, json_t **reply, struct error *e) {
+    const struct spec *spec = &c->cells[cell];
+    enum status s = ready_model(c, spec, e);
+    if (s != STATUS_OK) return s;
+    struct checker_model *k = c->model;
+    struct look x = k->plain;
+    if (spec->n_uses) s = look(k, spec, LOOK_SCORE | (is_lossy(spec) ? LOOK_TEXT : 0), &x, e);
     if (s != STATUS_OK) return s;
     struct judgement j;
-    judge(spec, k, x, &j);
-    *reply = json_pack("{s:i,s:f,s:f,s:o,s:b,s:s}", "class", (int)optimizers_fidelity(spec->uses, spec->n_uses), "error", j.error, "plain_error", j.plain_error,
-                       "bound", isnan(j.bound) ? json_null() : json_real(j.bound), "ok", j.is_ok, "detail", j.detail);
-    json_t *quality = json_array();
-    json_object_set_new(*reply, "quality", quality);
-    if (spec->score) s = k->text.count ? STATUS_OK : read_text(k, spec->score, e);
-    if (s == STATUS_OK && spec->score) s = add_score(k, spec, quality, e);
-    if (s == STATUS_OK && optimizers_fidelity(spec->uses, spec->n_uses) == FIDELITY_IS_LOSSY) s = add_agreements(k, spec, x, quality, e);
-    return s;
+    judge(spec, k, x.probe, &j);
+    *reply = json_pack("{s:i,s:f,s:f,s:o,s:b,s:s,s:o}", "class", (int)optimizers_fidelity(spec->uses, spec->n_uses), "error", j.error, "plain_error", j.plain_error,
+                       "bound", isnan(j.bound) ? json_null() : json_real(j.bound), "ok", j.is_ok, "detail", j.detail, "quality", quality_json(k, &x, is_lossy(spec)));
+    return STATUS_OK;
 }
 
 static enum status checker_open(void *self, json_t **reply, struct error *e) {

@@ -138,14 +138,7 @@ static void cpu_close(struct device *device) {
 
 /* ---- what is possible ---- */
 
-static const struct encoding *unwritable(const struct recipe *r) {
-    if (r->kind == RECIPE_ENCODE && !r->encoding->encode && !r->encoding->groups) return r->encoding;
-    for (int i = 0; i < r->n_parts; i++) {
-        const struct encoding *e = unwritable(r->parts[i]);
-        if (e) return e;
-    }
-    return NULL;
-}
+static int is_unwritable(const struct recipe *r) { return r->kind == RECIPE_ENCODE && !r->encoding->encode && !r->encoding->groups; }
 
 static int is_real(enum dtype t) { return t == DTYPE_F32 || t == DTYPE_BF16 || t == DTYPE_F16; }
 
@@ -157,8 +150,8 @@ static enum status cpu_supports(const struct device *device, const struct progra
         const struct tensor *t = &p->tensors[op->in[i]];
         if (t->storage == STORAGE_WEIGHT && !is_real(t->dtype))
             return error_set(e, STATUS_UNSUPPORTED, "%s: weight '%s' of type %s", name, t->name, dtype_name(t->dtype));
-        const struct encoding *bad = t->recipe ? unwritable(t->recipe) : NULL;
-        if (bad) return error_set(e, STATUS_UNSUPPORTED, "%s: weight '%s': Assay reads %s but does not write it", name, t->name, bad->name);
+        const struct recipe *bad = t->recipe ? recipe_find(t->recipe, is_unwritable) : NULL;
+        if (bad) return error_set(e, STATUS_UNSUPPORTED, "%s: weight '%s': Assay reads %s but does not write it", name, t->name, bad->encoding->name);
         if (t->dtype == DTYPE_F64 && t->storage != STORAGE_CONSTANT)
             return error_set(e, STATUS_UNSUPPORTED, "%s: '%s' holds frequencies that are not constant", name, t->name);
     }

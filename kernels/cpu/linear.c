@@ -77,7 +77,7 @@ struct few {
     uint16_t *grouped;       /* narrow, as the codes of groups of `group` elements come */
     uint16_t *narrow;        /* x in bf16; NULL where its type or the processor has no such products */
     float *sums;             /* of x by groups of `group` elements, (rows, k / group) */
-    int group;
+    int group, is_split;     /* grouped for; split is made (both when a kernel first wants them) */
 };
 
 static size_t few_bytes(int64_t k, int64_t max_rows) {
@@ -93,20 +93,6 @@ static int wants_wide(const struct cpu_weight *w) {
     for (int i = 0; i < w->n_segments; i++)
         if (w->segments[i].encoding != &encoding_bf16 && !has_codes_kernel(w->segments[i].encoding)) return 1;
     return 0;
-}
-
-static int has_int8(const struct cpu_weight *w) {
-    for (int i = 0; i < w->n_segments; i++)
-        if (w->segments[i].encoding == &encoding_int8_row) return 1;
-    return 0;
-}
-
-static void split_rows(struct few *f) {
-    int64_t stride = run_stride(f->k, SPLIT_RUN);
-    memset(f->split, 0, (size_t)(f->rows * stride) * sizeof *f->split);
-    for (int64_t r = 0; r < f->rows; r++)
-        for (int64_t i = 0; i < f->k; i++)
-            f->split[r * stride + i / SPLIT_RUN * SPLIT_RUN + i % 2 * (SPLIT_RUN / 2) + i % SPLIT_RUN / 2] = f->narrow[r * f->stride + i];
 }
 
 /* x as the kernels want it: rows padded with zeros. Every member makes its own; x is small. */
@@ -133,7 +119,6 @@ static struct few few_begin(const struct cpu_call *c) {
         cpu_isa(c)->to_f32(x->dtype, row, f.wide + r * f.stride, f.k);
         memset(f.wide + r * f.stride + f.k, 0, (size_t)(f.stride - f.k) * sizeof *f.wide);
     }
-    if (has_dot && has_int8(c->o->weight)) split_rows(&f);
     return f;
 }
 
@@ -163,6 +148,16 @@ static void few_product(const struct few *f, enum few_kind kind, const struct fe
             p.y = y + r * FEW_COLUMNS + j;
             cpu_isa(f->c)->few(&p);
         }
+}
+
+static void split_rows(struct few *f) {
+    int64_t stride = run_stride(f->k, SPLIT_RUN);
+    if (f->is_split) return;
+    f->is_split = 1;
+    memset(f->split, 0, (size_t)(f->rows * stride) * sizeof *f->split);
+    for (int64_t r = 0; r < f->rows; r++)
+        for (int64_t i = 0; i < f->k; i++)
+            f->split[r * stride + i / SPLIT_RUN * SPLIT_RUN + i % 2 * (SPLIT_RUN / 2) + i % SPLIT_RUN / 2] = f->narrow[r * f->stride + i];
 }
 
 /* x in the order of codes, and its sums over groups, by which zero points enter. */
@@ -212,6 +207,7 @@ static void few_tile(struct few *f, int64_t first, int64_t n, float *y) {
         int64_t m = least(n, s->first + s->rows - first), row = first - s->first;
         const struct few_rows w = {s->starts ? s->data : cpu_row(s, row), s->stride, s->starts ? s->starts + row : NULL, s->encoding->groups};
         int kind = few_kind_of(f, s->encoding);
+        if (kind == FEW_INT8_DOT) split_rows(f);
         if (kind == FEW_INT4_DOT) group_rows(f, w.groups->group);
         if (kind < 0) few_decoded(f, s, row, m, y);
         else few_product(f, (enum few_kind)kind, &w, m, y);

@@ -89,6 +89,10 @@ static void signal_set(struct signal *s, uint32_t value) {
 
 /* ---- the barrier: a tree upwards, one word downwards ---- */
 
+static void run_hands(void *team, void (*work)(void *arg, int member), void *arg) { team_run(team, work, arg); }
+
+struct hands team_hands(struct team *t) { return (struct hands){run_hands, t, team_size(t)}; }
+
 void team_barrier(struct team *t, int index) {
     if (t->size == 1) return;
     struct member *m = &t->members[index];

@@ -9,6 +9,7 @@
 #ifndef ASSAY_KERNELS_CPU_TEAM_H
 #define ASSAY_KERNELS_CPU_TEAM_H
 
+#include "kernels/base/hands.h"
 #include "kernels/base/status.h"
 
 enum { TEAM_MAX_MEMBERS = 64 };
@@ -26,6 +27,8 @@ int team_is_bound(const struct team *t); /* 1 where binding was asked for and th
 
 /* Runs entry(arg, member) on every member; returns when all have returned. One caller at a time, not nested. */
 void team_run(struct team *t, void (*entry)(void *arg, int member), void *arg);
+
+struct hands team_hands(struct team *t);
 
 /* Inside an entry: returns when every member has called it as often. What a member wrote before is seen by all
  * after. */

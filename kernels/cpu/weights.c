@@ -117,8 +117,6 @@ static void weight_free(struct cpu_weight *w) {
     mem_free(w);
 }
 
-static void run_team(void *team, void (*work)(void *arg, int member), void *arg) { team_run(team, work, arg); }
-
 enum status cpu_weight_get(struct cpu_device *d, const struct recipe *r, enum dtype t, int is_vector, const struct weight_source *source,
                            struct cpu_weight **out, struct error *e) {
     uint64_t hash = recipe_hash(r);
@@ -132,7 +130,8 @@ enum status cpu_weight_get(struct cpu_device *d, const struct recipe *r, enum dt
     struct cpu_weight *w = mem_alloc(sizeof *w);
     *w = (struct cpu_weight){.hash = hash, .dtype = t, .is_vector = is_vector, .rows = r->rows, .cols = r->cols, .users = 1};
     struct packing k = {.d = d, .recipe = r, .source = source, .weight = w};
-    enum status s = recipe_settle(r, source, &(struct hands){run_team, d->team, d->size}, e);
+    const struct hands hands = team_hands(d->team);
+    enum status s = recipe_settle(r, source, &hands, e);
     if (s == STATUS_OK) s = is_vector ? fill_vector(&k, e) : fill_segments(&k, e);
     if (s != STATUS_OK) {
         weight_free(w);

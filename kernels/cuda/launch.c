@@ -156,14 +156,7 @@ int cuda_launch(const struct cuda_call *c) { return launchers[c->o->op->kind](c)
 
 static int is_real(enum dtype t) { return t == DTYPE_F32 || t == DTYPE_BF16 || t == DTYPE_F16; }
 
-static const struct encoding *encoding_in(const struct recipe *r) {
-    if (r->kind == RECIPE_ENCODE) return r->encoding;
-    for (int i = 0; i < r->n_parts; i++) {
-        const struct encoding *e = encoding_in(r->parts[i]);
-        if (e) return e;
-    }
-    return NULL;
-}
+static int is_encoded(const struct recipe *r) { return r->kind == RECIPE_ENCODE; }
 
 enum status cuda_supports(const struct device *d, const struct program *p, const struct op *op, struct error *e) {
     const char *name = op_table[op->kind].name;
@@ -171,8 +164,8 @@ enum status cuda_supports(const struct device *d, const struct program *p, const
     if (!launchers[op->kind]) return error_set(e, STATUS_UNSUPPORTED, "%s: no kernel", name);
     for (int i = 0; i < op->n_in; i++) {
         const struct tensor *t = &p->tensors[op->in[i]];
-        const struct encoding *encoding = t->recipe ? encoding_in(t->recipe) : NULL;
-        if (encoding) return error_set(e, STATUS_UNSUPPORTED, "%s: weight '%s' is stored as %s, for which there is no kernel yet", name, t->name, encoding->name);
+        const struct recipe *encoded = t->recipe ? recipe_find(t->recipe, is_encoded) : NULL;
+        if (encoded) return error_set(e, STATUS_UNSUPPORTED, "%s: weight '%s' is stored as %s, for which there is no kernel yet", name, t->name, encoded->encoding->name);
     }
     const struct tensor *x = &p->tensors[op->in[0]];
     if (!is_real(x->dtype)) return error_set(e, STATUS_UNSUPPORTED, "%s: '%s' is of type %s", name, x->name, dtype_name(x->dtype));

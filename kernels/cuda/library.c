@@ -57,6 +57,7 @@ const char *library_folder(int i) {
 
 struct library {
     const char *const *names;      /* sonames, newest first; ends with NULL */
+    const char *const *symbols;    /* that are used of it; ends with NULL */
     const char *origin;            /* what brings it */
     void *handle;
     char path[PATH_BYTES];
@@ -95,12 +96,21 @@ static enum status library_open(struct library *l, struct error *e) {
     return error_set(e, STATUS_UNSUPPORTED, "%s is not found: install %s, or name its folder in ASSAY_CUDA_LIBRARIES (assay doctor lists where it was looked for)", l->names[0], l->origin);
 }
 
-static enum status find_symbol(const struct library *l, const char *prefix, const char *name, void *out, struct error *e) {
-    char symbol[128];
-    snprintf(symbol, sizeof symbol, "%s%s", prefix, name);
-    void *found = dlsym(l->handle, symbol);
-    memcpy(out, &found, sizeof found);
-    return found ? STATUS_OK : error_set(e, STATUS_UNSUPPORTED, "%s has no %s: its version is not one of CUDA 12 or 13", l->path, symbol);
+/* Fills a table of nothing but functions, in the order of the symbols. */
+static enum status find_symbols(const struct library *l, void *table, struct error *e) {
+    for (int i = 0; l->symbols[i]; i++) {
+        void *found = dlsym(l->handle, l->symbols[i]);
+        memcpy((char *)table + (size_t)i * sizeof found, &found, sizeof found);
+        if (!found) return error_set(e, STATUS_UNSUPPORTED, "%s has no %s: its version is not one of CUDA 12 or 13", l->path, l->symbols[i]);
+    }
+    return STATUS_OK;
+}
+
+static const void *library_table(struct library *l, void *table, const char **path, struct error *e) {
+    enum status s = l->handle ? STATUS_OK : library_open(l, e);
+    if (s == STATUS_OK) s = find_symbols(l, table, e);
+    *path = l->path;
+    return s == STATUS_OK ? table : NULL;
 }
 
 /* ---- the libraries ---- */
@@ -108,40 +118,34 @@ static enum status find_symbol(const struct library *l, const char *prefix, cons
 static const char toolkit[] = "the CUDA toolkit";
 
 const struct blaslt *library_blaslt(const char **path, struct error *e) {
-    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
-    static struct library l = {.names = names, .origin = toolkit};
-    static struct blaslt table;
-    enum status s = l.handle ? STATUS_OK : library_open(&l, e);
-#define X(type, name, arguments) \
-    if (s == STATUS_OK) s = find_symbol(&l, "cublasLt", #name, &table.name, e);
-    BLASLT_LIST(X)
+    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL}, *const symbols[] = {
+#define X(type, name, arguments) "cublasLt" #name,
+        BLASLT_LIST(X)
 #undef X
-    *path = l.path;
-    return s == STATUS_OK ? &table : NULL;
+        NULL};
+    static struct library l = {.names = names, .symbols = symbols, .origin = toolkit};
+    static struct blaslt table;
+    return library_table(&l, &table, path, e);
 }
 
 const struct cupti *library_cupti(const char **path, struct error *e) {
-    static const char *const names[] = {"libcupti.so.13", "libcupti.so.12", NULL};
-    static struct library l = {.names = names, .origin = toolkit};
-    static struct cupti table;
-    enum status s = l.handle ? STATUS_OK : library_open(&l, e);
-#define X(name, arguments) \
-    if (s == STATUS_OK) s = find_symbol(&l, "cupti", #name, &table.name, e);
-    CUPTI_LIST(X)
+    static const char *const names[] = {"libcupti.so.13", "libcupti.so.12", NULL}, *const symbols[] = {
+#define X(name, arguments) "cupti" #name,
+        CUPTI_LIST(X)
 #undef X
-    *path = l.path;
-    return s == STATUS_OK ? &table : NULL;
+        NULL};
+    static struct library l = {.names = names, .symbols = symbols, .origin = toolkit};
+    static struct cupti table;
+    return library_table(&l, &table, path, e);
 }
 
 const struct nvml *library_nvml(const char **path, struct error *e) {
-    static const char *const names[] = {"libnvidia-ml.so.1", NULL};
-    static struct library l = {.names = names, .origin = "the NVIDIA driver"};
-    static struct nvml table;
-    enum status s = l.handle ? STATUS_OK : library_open(&l, e);
-#define X(name, arguments) \
-    if (s == STATUS_OK) s = find_symbol(&l, "nvml", #name, &table.name, e);
-    NVML_LIST(X)
+    static const char *const names[] = {"libnvidia-ml.so.1", NULL}, *const symbols[] = {
+#define X(name, arguments) "nvml" #name,
+        NVML_LIST(X)
 #undef X
-    *path = l.path;
-    return s == STATUS_OK ? &table : NULL;
+        NULL};
+    static struct library l = {.names = names, .symbols = symbols, .origin = "the NVIDIA driver"};
+    static struct nvml table;
+    return library_table(&l, &table, path, e);
 }

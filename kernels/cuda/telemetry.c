@@ -39,7 +39,6 @@ void cuda_telemetry(struct device *device, struct telemetry *out) {
     struct cuda_device *d = (struct cuda_device *)(void *)device;
     size_t available, total;
     unsigned clock_mhz, celsius;
-    *out = (struct telemetry){NAN, NAN, NAN, NAN, NAN, NAN};
     if (!d->instruments_are_known) open_instruments(d);
     if (d->rt->memory(&available, &total) == 0) out->used_bytes = (double)(total - available);
     if (!d->nvml) return;

@@ -76,8 +76,6 @@ static enum status upload(struct cuda_device *d, const struct recipe *r, const s
 
 /* ---- the list ---- */
 
-static void run_team(void *team, void (*work)(void *arg, int member), void *arg) { team_run(team, work, arg); }
-
 enum status cuda_weight_get(struct cuda_device *d, const struct recipe *r, enum dtype t, int is_vector, const struct weight_source *source,
                             struct cuda_weight **out, struct error *e) {
     uint64_t hash = recipe_hash(r);
@@ -90,7 +88,8 @@ enum status cuda_weight_get(struct cuda_device *d, const struct recipe *r, enum 
     }
     struct cuda_weight *w = mem_alloc(sizeof *w);
     *w = (struct cuda_weight){.hash = hash, .dtype = t, .is_vector = is_vector, .rows = r->rows, .cols = r->cols, .users = 1};
-    enum status s = recipe_settle(r, source, &(struct hands){run_team, d->team, team_size(d->team)}, e);
+    const struct hands hands = team_hands(d->team);
+    enum status s = recipe_settle(r, source, &hands, e);
     if (s == STATUS_OK) s = upload(d, r, source, w, e);
     if (s != STATUS_OK) {
         cuda_free(d, w->data);

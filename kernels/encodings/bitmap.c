@@ -1,6 +1,6 @@
 /* bitmap: a row is a bit for each element (mask.h), then the values of those that are not zero, in order. */
-#include "kernels/base/memory.h"
 #include "kernels/encoding.h"
+#include "kernels/prune.h"
 #include "kernels/sparse/bitmap.h"
 
 static size_t mask_bytes(int64_t n) { return (size_t)mask_words(n) * sizeof(uint32_t); }
@@ -17,38 +17,25 @@ static int64_t count(const uint8_t *row, int64_t n) {
 }
 
 static void decode(const struct encoding *dense, const void *row, float *y, int64_t n) {
-    enum { BLOCK = MASK_BITS };
     const uint8_t *masks = row, *values = masks + mask_bytes(n);
-    for (int64_t i = 0; i < n; i += BLOCK) {
-        float kept[BLOCK + 1] = {0};
-        uint32_t word;
-        int64_t m = n - i < BLOCK ? n - i : BLOCK, at = 0;
+    for (int64_t i = 0; i < n; i += MASK_BITS) {
+        uint32_t word, block[MASK_BITS];
+        int64_t m = n - i < MASK_BITS ? n - i : MASK_BITS;
         memcpy(&word, masks + i / 8, sizeof word);
-        dense->decode(values, kept, __builtin_popcount(word));
-        for (int64_t j = 0; j < m; j++) { /* no branch: bits are as good as random */
-            uint32_t is_kept = word >> j & 1;
-            y[i + j] = is_kept ? kept[at] : 0;
-            at += is_kept;
-        }
-        values += at * dense->block_bytes;
+        values += bitmap_unpack_row(values, &word, m, dense->block_bytes, block) * dense->block_bytes;
+        dense->decode(block, y + i, m);
     }
 }
 
 static void encode(const struct encoding *dense, const float *y, void *row, int64_t n) {
-    enum { BLOCK = MASK_BITS };
     uint8_t *masks = row, *values = masks + mask_bytes(n);
-    for (int64_t i = 0; i < n; i += BLOCK) {
-        float kept[BLOCK];
-        uint32_t word = 0;
-        int64_t m = n - i < BLOCK ? n - i : BLOCK, at = 0;
-        for (int64_t j = 0; j < m; j++)
-            if (y[i + j] != 0) {
-                word |= 1u << j;
-                kept[at++] = y[i + j];
-            }
+    for (int64_t i = 0; i < n; i += MASK_BITS) {
+        uint32_t word, block[MASK_BITS];
+        int64_t m = n - i < MASK_BITS ? n - i : MASK_BITS;
+        prune_mask_nonzero(y + i, 1, m, &word);
         memcpy(masks + i / 8, &word, sizeof word);
-        dense->encode(kept, values, at);
-        values += at * dense->block_bytes;
+        dense->encode(y + i, block, m);
+        values += bitmap_pack_row(block, &word, m, dense->block_bytes, values) * dense->block_bytes;
     }
 }
 

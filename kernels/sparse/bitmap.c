@@ -6,28 +6,32 @@
 
 /* ---- a row ---- */
 
-#define PACK(type) \
-    for (int64_t word = 0; word < words; word++) \
-        for (uint32_t bits = mask[word]; bits; bits &= bits - 1) \
-            ((type *)values)[n_values++] = ((const type *)row)[word * MASK_BITS + __builtin_ctz(bits)];
-
-int64_t bitmap_pack_row(const void *row, const uint32_t *mask, int64_t n, int value_bytes, void *values) {
-    int64_t words = mask_words(n), n_values = 0;
-    if (value_bytes == 1) { PACK(uint8_t) }
-    else { PACK(uint16_t) }
+/* Values may lie at any byte; of a constant width the copies become moves. */
+static inline int64_t pack(const char *row, const uint32_t *mask, int64_t words, size_t width, char *values) {
+    int64_t n_values = 0;
+    for (int64_t word = 0; word < words; word++)
+        for (uint32_t bits = mask[word]; bits; bits &= bits - 1)
+            memcpy(values + (size_t)n_values++ * width, row + (size_t)(word * MASK_BITS + __builtin_ctz(bits)) * width, width);
     return n_values;
 }
 
-#define UNPACK(type) \
-    for (int64_t word = 0; word < words; word++) \
-        for (uint32_t bits = mask[word]; bits; bits &= bits - 1) \
-            ((type *)row)[word * MASK_BITS + __builtin_ctz(bits)] = ((const type *)values)[n_values++];
+static inline int64_t unpack(const char *values, const uint32_t *mask, int64_t words, size_t width, char *row) {
+    int64_t n_values = 0;
+    for (int64_t word = 0; word < words; word++)
+        for (uint32_t bits = mask[word]; bits; bits &= bits - 1)
+            memcpy(row + (size_t)(word * MASK_BITS + __builtin_ctz(bits)) * width, values + (size_t)n_values++ * width, width);
+    return n_values;
+}
 
-void bitmap_unpack_row(const void *values, const uint32_t *mask, int64_t n, int value_bytes, void *row) {
-    int64_t words = mask_words(n), n_values = 0;
+int64_t bitmap_pack_row(const void *row, const uint32_t *mask, int64_t n, int value_bytes, void *values) {
+    int64_t words = mask_words(n);
+    return value_bytes == 1 ? pack(row, mask, words, 1, values) : value_bytes == 2 ? pack(row, mask, words, 2, values) : pack(row, mask, words, 4, values);
+}
+
+int64_t bitmap_unpack_row(const void *values, const uint32_t *mask, int64_t n, int value_bytes, void *row) {
+    int64_t words = mask_words(n);
     memset(row, 0, (size_t)n * (size_t)value_bytes);
-    if (value_bytes == 1) { UNPACK(uint8_t) }
-    else { UNPACK(uint16_t) }
+    return value_bytes == 1 ? unpack(values, mask, words, 1, row) : value_bytes == 2 ? unpack(values, mask, words, 2, row) : unpack(values, mask, words, 4, row);
 }
 
 /* ---- a matrix ---- */

@@ -35,8 +35,9 @@ void bitmap_decode(const struct bitmap *b, int64_t first, int64_t n, void *dense
 /* Bytes that a product reads: mask, row starts, values. */
 double bitmap_bytes(int64_t rows, int64_t cols, int64_t values, int value_bytes);
 
-/* One row, for what streams: packs the kept of `row` (n elements) to `values`, returns how many. */
+/* One row, for what streams: packs the kept of `row` (n elements) to `values`, and back; returns how many. 1, 2 or 4 bytes a
+ * value, at any address. */
 int64_t bitmap_pack_row(const void *row, const uint32_t *mask, int64_t n, int value_bytes, void *values);
-void bitmap_unpack_row(const void *values, const uint32_t *mask, int64_t n, int value_bytes, void *row);
+int64_t bitmap_unpack_row(const void *values, const uint32_t *mask, int64_t n, int value_bytes, void *row);
 
 #endif

@@ -9,19 +9,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char path[64];
-    struct imported x;
-    struct error e = {0};
     int fd = memfd_create("trace", MFD_CLOEXEC);
     if (fd < 0) return 0;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (write(fd, data, size) == (ssize_t)size) {
-        enum status s = importer_pytorch.read(path, NULL, &x, &e);
-        fuzz_check_error(s, &e);
-        if (s == STATUS_OK) {
-            fuzz_attribute(&x);
-            imported_free(&x);
-        }
-    }
+    if (write(fd, data, size) == (ssize_t)size) fuzz_import(&importer_pytorch, path);
     close(fd);
     return 0;
 }

@@ -2,7 +2,10 @@
 #ifndef ASSAY_TESTS_FUZZ_FUZZ_TRACE_H
 #define ASSAY_TESTS_FUZZ_FUZZ_TRACE_H
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "harness/attribution/attribute.h"
 #include "harness/attribution/join.h"
@@ -40,6 +43,28 @@ static inline void fuzz_attribute(struct imported *x) {
         }
         stages_free(&s);
     }
+}
+
+static inline void fuzz_import(const struct importer *importer, const char *path) {
+    struct imported x;
+    struct error e = {0};
+    enum status s = importer->read(path, NULL, &x, &e);
+    fuzz_check_error(s, &e);
+    if (s != STATUS_OK) return;
+    fuzz_attribute(&x);
+    imported_free(&x);
+}
+
+/* The bytes as a file that has a name of its own. */
+static inline void fuzz_file(const struct importer *importer, const uint8_t *data, size_t size) {
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/assay-fuzz-%ld.%s", (long)getpid(), importer->name);
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0) return;
+    int is_written = write(fd, data, size) == (ssize_t)size;
+    close(fd);
+    if (is_written) fuzz_import(importer, path);
+    unlink(path);
 }
 
 #endif

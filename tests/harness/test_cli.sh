@@ -5,21 +5,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 export ASSAY_DB="$dir/t.db"
-failed=0
-ok() { printf 'ok   %s\n' "$1"; }
-bad() { printf 'BAD  %s\n' "$1"; failed=1; }
-check() { if eval "$2"; then ok "$1"; else bad "$1"; fi; }
-
-# expect CODE 'words' COMMAND...: that exit code, and the words on standard error
-expect() {
-    code=$1 words=$2
-    shift 2
-    set +e
-    "$@" >out.txt 2>err.txt
-    got=$?
-    set -e
-    if [ $got = "$code" ] && grep -qF -- "$words" err.txt; then ok "$*"; else bad "$* (exit $got): $(cat err.txt)"; fi
-}
+. "$2/tests/harness/checks.sh"
 
 bare="--preset smollm2-135m --layers 2 --backend null --generate 4"
 small="--preset smollm2-135m --layers 2 --backend null --prompt 8 --generate 4"

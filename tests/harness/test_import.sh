@@ -7,20 +7,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 export ASSAY_DB="$dir/t.db"
-failed=0
-ok() { printf 'ok   %s\n' "$1"; }
-bad() { printf 'BAD  %s\n' "$1"; failed=1; }
-check() { if eval "$2"; then ok "$1"; else bad "$1"; fi; }
-expect() {
-    code=$1 words=$2
-    shift 2
-    set +e
-    "$@" >out.txt 2>err.txt
-    got=$?
-    set -e
-    if [ $got = "$code" ] && grep -qF -- "$words" err.txt; then ok "$*"; else bad "$* (exit $got): $(cat err.txt)"; fi
-}
-
+. "$2/tests/harness/checks.sh"
 # Three steps of 1 ms, 0.5 us apart: a call of 10 us at 150 us launches a kernel of 400 us that starts 5.25 us after its
 # return. What follows it in a step is the host's, on account of the next step's kernel: of none in the last step.
 event() { printf '{"ph":"X","cat":"%s","name":"%s","pid":1,"tid":1,"ts":%s,"dur":%s,"args":{"device":0,"stream":7,"correlation":%s}},' "$@"; }

@@ -10,10 +10,7 @@ trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 export ASSAY_DB="$dir/t.db"
 unset NVTX_INJECTION64_PATH NVTX_TOOL_REFUSES ASSAY_NVTX
-failed=0
-ok() { printf 'ok   %s\n' "$1"; }
-bad() { printf 'BAD  %s\n' "$1"; failed=1; }
-check() { if eval "$2"; then ok "$1"; else bad "$1"; fi; }
+. "$2/tests/harness/checks.sh"
 
 # run NAME OPTIONS...: a run under the tool as NAME.json, its ranges as NAME.ranges.
 run() {

@@ -10,21 +10,8 @@ cd "$dir"
 mkdir tmp
 export ASSAY_DB="$dir/t.db" ASSAY_CUDA_LIBRARIES="$programs/scripted" TMPDIR="$dir/tmp"
 unset CUDA_INJECTION64_PATH NVTX_INJECTION64_PATH SCRIPTED_CUPTI SCRIPTED_DEVICE SCRIPTED_CLOCK_NS ASSAY_TRACE_FOLDER
-failed=0
-ok() { printf 'ok   %s\n' "$1"; }
-bad() { printf 'BAD  %s\n' "$1"; failed=1; }
-check() { if eval "$2"; then ok "$1"; else bad "$1"; fi; }
-
-# expect CODE WORDS COMMAND...: its exit code, and words on standard error.
-expect() {
-    code=$1 words=$2
-    shift 2
-    set +e
-    "$@" >out.txt 2>err.txt
-    got=$?
-    set -e
-    if [ $got = "$code" ] && grep -qE -- "$words" err.txt; then ok "$words"; else bad "$* (exit $got): $(cat err.txt)"; fi
-}
+. "$2/tests/harness/checks.sh"
+match=-E
 
 # trace NAME OPTIONS... -- COMMAND...: a run as NAME.json; its exit code as NAME.code.
 trace() {

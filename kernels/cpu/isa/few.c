@@ -98,9 +98,7 @@ INLINE void block_dot(int tall, int rows, const struct few_product *p, int64_t j
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]);
 }
-#endif
 
-#if defined(__AVX512BF16__)
 /* ---- eight bits: a code is 16 times its upper half, with the sign, and its lower half; each half becomes bf16, exactly, by a
  * look-up in a register. x comes in pairs of 32: the even and the odd elements of each 64 (split). ---- */
 
