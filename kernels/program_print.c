@@ -21,7 +21,10 @@ static void print_step(const struct recipe *r, FILE *out) {
     case RECIPE_LEAF: fprintf(out, "%s", r->leaf); break;
     case RECIPE_UNPERMUTE: fprintf(out, "unpermute"); break;
     case RECIPE_CONCAT: fprintf(out, "concat"); break;
-    case RECIPE_ENCODE: fprintf(out, "encode %s%s", r->encoding->name, r->rule.rounding == QUANTIZE_HQQ ? " by HQQ" : ""); break;
+    case RECIPE_ENCODE: 
+        fprintf(out, "encode %s%s", r->encoding->name, r->rule.rounding == QUANTIZE_HQQ ? " by HQQ" : "");
+        if (r->input_bits) fprintf(out, ", inputs in %d bits", r->input_bits);
+        break;
     case RECIPE_PRUNE:
         if (r->pruning.per == PRUNE_N_OF_M) fprintf(out, "prune %d of %d", r->pruning.n, r->pruning.m);
         else fprintf(out, "prune %g a %s", r->pruning.share, per[r->pruning.per]);

@@ -62,6 +62,13 @@ const struct recipe *recipe_quantize(struct arena *a, const struct recipe *part,
     return r;
 }
 
+const struct recipe *recipe_round_inputs(struct arena *a, const struct recipe *encoded, int bits) {
+    struct recipe *r = arena_alloc(a, sizeof *r);
+    *r = *encoded;
+    r->input_bits = bits;
+    return r;
+}
+
 const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *parts, int n_parts) {
     struct recipe *r = new_recipe(a, RECIPE_CONCAT, parts[0]);
     r->rows = 0;
@@ -84,7 +91,7 @@ const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part,
 
 /* The group is where a weight lives, not what it is: it does not enter. */
 uint64_t recipe_hash(const struct recipe *r) {
-    int64_t facts[] = {r->kind, r->rows, r->cols, r->heads, r->n_parts};
+    int64_t facts[] = {r->kind, r->rows, r->cols, r->heads, r->n_parts, r->input_bits};
     uint64_t h = hash_bytes(1, facts, sizeof facts);
     if (r->leaf) h = hash_bytes(h, r->leaf, strlen(r->leaf));
     if (r->encoding) h = hash_bytes(h, r->encoding->name, strlen(r->encoding->name));
@@ -124,6 +131,19 @@ const struct recipe *recipe_find(const struct recipe *r, int (*is_it)(const stru
     }
     return NULL;
 }
+
+int recipe_input_bits(const struct recipe *r, int64_t row) {
+    while (r->kind == RECIPE_CONCAT) {
+        int i = 0;
+        while (row >= r->parts[i]->rows) row -= r->parts[i++]->rows;
+        r = r->parts[i];
+    }
+    return r->input_bits;
+}
+
+static int has_input_bits(const struct recipe *r) { return r->input_bits > 0; }
+
+int recipe_rounds_inputs(const struct recipe *r) { return recipe_find(r, has_input_bits) != NULL; }
 
 const char *recipe_name(const struct recipe *r) {
     while (r->kind != RECIPE_LEAF) r = r->parts[0];

@@ -44,6 +44,8 @@ struct recipe {
                                          out[h*K + s*K/2 + j] = in[h*K + 2j + s], K = rows / heads */
     const struct encoding *encoding;  /* ENCODE: stored so; elsewhere inherited from the program's type */
     struct quantizer rule;            /* ENCODE into groups: how */
+    int input_bits;                   /* ENCODE: each row of x that meets these weights in a product is rounded to so many bits first, with a
+                                         scale of its own (encodings/int8_row.c); 8, or 0: it enters as it is */
     int *steps;                       /* of that rule where it is HQQ; 0 until recipe_settle has found them */
     struct pruning pruning;           /* PRUNE: which elements become 0 */
     struct pruned *pruned;            /* PRUNE by matrix: what recipe_settle finds of it */
@@ -58,12 +60,17 @@ const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, c
 const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, const struct pruning *pruning);
 /* In groups, by a rule. */
 const struct recipe *recipe_quantize(struct arena *a, const struct recipe *part, const struct encoding *encoding, const struct quantizer *rule);
+/* An ENCODE step whose products round their other operand, too. */
+const struct recipe *recipe_round_inputs(struct arena *a, const struct recipe *encoded, int bits);
 const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *parts, int n_parts);
 const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part, int group);
 
 uint64_t recipe_hash(const struct recipe *r);
 /* The first step (itself, then its parts) of which `is_it` is true; NULL where none is. */
 const struct recipe *recipe_find(const struct recipe *r, int (*is_it)(const struct recipe *r));
+/* Of a row of a stack: input_bits of its part. Whether any part has them. */
+int recipe_input_bits(const struct recipe *r, int64_t row);
+int recipe_rounds_inputs(const struct recipe *r);
 /* Its first leaf: to speak of it by. */
 const char *recipe_name(const struct recipe *r);
 

@@ -1,5 +1,6 @@
 /* quantize.c: weights of linear operations in fewer bits: by output channel (int8) or by groups of inputs (int4, int3, int2),
- * rounded to nearest or by HQQ (Badri & Shaji 2023). Activations stay as they are. */
+ * rounded to nearest or by HQQ (Badri & Shaji 2023). Activations stay as they are, or each row is rounded to 8 bits where it enters
+ * such an operation (dynamic), so that both operands are codes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 enum { KIND, GROUP, ROUNDING, ZERO, SCALE, SKIP };
 static const struct setting_spec settings[] = {
-    [KIND] = {"kind", "int8|int4|int3|int2", "int8", "bits of a weight; int8 has a scale a row, the others one a group"},
+    [KIND] = {"kind", "int8|int8-dynamic|int4|int4-dynamic|int3|int2", "int8", "bits of a weight (int8 has a scale a row, the others one a group); dynamic: activations in 8 bits, too"},
     [GROUP] = {"group", "32|64|128", "64", "neighbouring inputs that share a scale"},
     [ROUNDING] = {"rounding", "rtn|hqq", "rtn", "to nearest, or with zero points moved by half-quadratic steps"},
     [ZERO] = {"zero", "int|float", "int", "zero points: whole, or of the scale's type"},
@@ -21,27 +22,33 @@ static const struct setting_spec settings[] = {
 struct edit {
     const struct encoding *encoding;
     struct quantizer rule;
+    int input_bits;
 };
 
 static const struct recipe *edit_leaf(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e) {
     (void)t;
     const struct edit *k = self;
-    if (!k->encoding->groups) return recipe_encode(a, part, k->encoding);
-    if (part->cols % k->encoding->block == 0) return recipe_quantize(a, part, k->encoding, &k->rule);
-    error_set(e, STATUS_INPUT, "optimizer quantize: rows of '%s' have %lld elements, no multiple of group=%d; try a smaller group, or skip=%s", recipe_name(part),
+    const struct recipe *out = NULL;
+    if (!k->encoding->groups) out = recipe_encode(a, part, k->encoding);
+    else if (part->cols % k->encoding->block == 0) out = recipe_quantize(a, part, k->encoding, &k->rule);
+    if (out) return k->input_bits ? recipe_round_inputs(a, out, k->input_bits) : out;
+    error_set(e, STATUS_INPUT, "rows of '%s' have %lld elements, no multiple of group=%d; try a smaller group, or skip=%s", recipe_name(part),
               (long long)part->cols, k->encoding->block, recipe_name(part));
     return NULL;
 }
 
+static int bits_of(const char *kind) { return kind[3] - '0'; }
+static int is_dynamic(const struct settings *s) { return strstr(s->value[KIND], "dynamic") != NULL; }
+
 /* "int4_g64_f32_z" as kernels/encoding.h names it. */
 static enum status choose(const struct settings *s, struct edit *out, struct error *e) {
     char name[64];
-    int bits = s->value[KIND][3] - '0', is_float = strcmp(s->value[ZERO], "float") == 0, is_hqq = strcmp(s->value[ROUNDING], "hqq") == 0;
-    *out = (struct edit){.encoding = &encoding_int8_row};
-    if (bits == 8 && (is_hqq || is_float)) return error_set(e, STATUS_INPUT, "optimizer quantize: kind=int8 has no zero points: rounding=rtn and zero=int only");
+    int bits = bits_of(s->value[KIND]), is_float = strcmp(s->value[ZERO], "float") == 0, is_hqq = strcmp(s->value[ROUNDING], "hqq") == 0;
+    *out = (struct edit){.encoding = &encoding_int8_row, .input_bits = is_dynamic(s) ? 8 : 0};
+    if (bits == 8 && (is_hqq || is_float)) return error_set(e, STATUS_INPUT, "kind=%s has no zero points: rounding=rtn and zero=int only", s->value[KIND]);
     if (bits == 8) return STATUS_OK;
-    if (is_hqq && !is_float) return error_set(e, STATUS_INPUT, "optimizer quantize: rounding=hqq moves zero points off the whole numbers: zero=float");
-    snprintf(name, sizeof name, "%s_g%s%s%s", s->value[KIND], s->value[GROUP], strcmp(s->value[SCALE], "f32") == 0 ? "_f32" : "", is_float ? "_z" : "");
+    if (is_hqq && !is_float) return error_set(e, STATUS_INPUT, "rounding=hqq moves zero points off the whole numbers: zero=float");
+    snprintf(name, sizeof name, "int%d_g%s%s%s", bits, s->value[GROUP], strcmp(s->value[SCALE], "f32") == 0 ? "_f32" : "", is_float ? "_z" : "");
     out->encoding = encoding_find(name);
     if (!out->encoding) return error_set(e, STATUS_INTERNAL, "no encoding is called %s", name);
     out->rule = (struct quantizer){.bits = bits, .group = out->encoding->block, .rounding = is_hqq ? QUANTIZE_HQQ : QUANTIZE_RTN,
@@ -56,10 +63,10 @@ static enum status apply(struct pipeline *p, enum phase phase, const struct sett
     return status == STATUS_OK ? weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e) : status;
 }
 
-/* About twice what SmolLM2-135M shows (int8 0.034; groups of 64: int4 0.20 by rounding, 0.17 by HQQ). */
+/* About twice what SmolLM2-135M shows (int8 0.034, with activations 0.084; groups of 64: int4 0.20 by rounding, 0.17 by HQQ). */
 static double bound(const struct settings *s) {
     static const double by_bits[] = {[2] = 1.5, [3] = 0.8, [4] = 0.4, [8] = 0.1};
-    return by_bits[s->value[KIND][3] - '0'];
+    return by_bits[bits_of(s->value[KIND])] + (is_dynamic(s) ? 0.1 : 0);
 }
 
 static int is_quantized(const struct recipe *r) { return r->kind == RECIPE_ENCODE && (r->encoding->groups || r->encoding == &encoding_int8_row); }
@@ -67,7 +74,9 @@ static int is_quantized(const struct recipe *r) { return r->kind == RECIPE_ENCOD
 static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
     struct edit k;
     choose(s, &k, NULL);
-    receipt_from_weights(k.encoding->name, r, x, is_quantized, out);
+    char what[64];
+    snprintf(what, sizeof what, "%s weights%s", k.encoding->name, k.input_bits ? " and rows in 8 bits" : "");
+    receipt_from_weights(what, r, x, is_quantized, out);
 }
 
 const struct optimizer optimizer_quantize = {

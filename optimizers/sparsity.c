@@ -27,7 +27,7 @@ static const struct recipe *edit_leaf(void *self, struct arena *a, const struct 
     const struct edit *k = self;
     struct error why = {0};
     if (k->is_pruned && prune_check(&k->pruning, part->cols, &why) != STATUS_OK) {
-        error_set(e, STATUS_INPUT, "optimizer sparsity: '%s': %s; or skip=%s", recipe_name(part), why.text, recipe_name(part));
+        error_set(e, STATUS_INPUT, "'%s': %s; or skip=%s", recipe_name(part), why.text, recipe_name(part));
         return NULL;
     }
     if (k->is_pruned) part = recipe_prune(a, part, &k->pruning);
@@ -41,8 +41,8 @@ static enum status choose(const struct settings *s, struct edit *out, struct err
     out->pruning.share = strtod(s->value[SHARE], &end);
     if (colon) out->pruning = (struct pruning){.per = PRUNE_N_OF_M, .n = (int)strtol(per, NULL, 10), .m = (int)strtol(colon + 1, NULL, 10)};
     else out->pruning.per = strcmp(per, "row") == 0 ? PRUNE_PER_ROW : PRUNE_PER_MATRIX;
-    if (!(out->pruning.share >= 0 && out->pruning.share <= 1)) return error_set(e, STATUS_INPUT, "optimizer sparsity: share=%s: give one from 0 to 1", s->value[SHARE]);
-    if (!out->is_pruned && !out->is_sparse) return error_set(e, STATUS_INPUT, "optimizer sparsity: by=zeros with format=dense changes nothing");
+    if (!(out->pruning.share >= 0 && out->pruning.share <= 1)) return error_set(e, STATUS_INPUT, "share=%s: give one from 0 to 1", s->value[SHARE]);
+    if (!out->is_pruned && !out->is_sparse) return error_set(e, STATUS_INPUT, "by=zeros with format=dense changes nothing");
     return STATUS_OK;
 }
 

@@ -36,11 +36,19 @@ static double weight_bytes(const struct program *p, const struct op *op) {
     return bytes;
 }
 
+static const char *matrix_unit(const struct ledger_ceilings *k, const struct program *p, const struct op *op) {
+    for (int i = 0; k->codes_unit && i < op->n_in; i++) {
+        const struct recipe *w = p->tensors[op->in[i]].recipe;
+        if (w && recipe_rounds_inputs(w)) return k->codes_unit;
+    }
+    return k->matrix_unit;
+}
+
 static double least_time_ns(struct closing *c, const struct program *p, const struct op *op, double step_bytes, const struct work *w) {
     const struct ledger_ceilings *k = c->ceilings;
     if (!k || !k->list) return 0;
     double weights = weight_bytes(p, op), others = w->bytes > weights ? w->bytes - weights : 0;
-    double ns = 0, rate = ceiling_matrix(k->list, k->matrix_unit, k->threads);
+    double ns = 0, rate = ceiling_matrix(k->list, matrix_unit(k, p, op), k->threads);
     double far = ceiling_read_at(k->list, k->bandwidth_unit, k->threads, step_bytes);
     double near = ceiling_read_at(k->list, k->bandwidth_unit, k->threads, others);
     if (far > 0) ns += weights / far * 1e9;

@@ -74,6 +74,7 @@ struct ledger_ceilings {
     int threads;
     const char *bandwidth_unit; /* "", or the device's */
     const char *matrix_unit;   /* "bf16", "cuda-bf16": of linear and attention work */
+    const char *codes_unit;    /* "int8": of linears that round their inputs to codes, too; NULL where there are none */
 };
 
 void ledger_close(const struct tracer *t, const struct session *s, const struct ledger_ceilings *c, struct ledger *out);

@@ -485,8 +485,8 @@ static enum status begin_experiment(struct measuring *m, struct arena *a, struct
 static struct ledger_ceilings limits_of(const struct spec *s, const struct ceiling_list *list, struct arena *a) {
     const struct backend *b = backend_find(s->backend);
     if (b->is_timeless) return (struct ledger_ceilings){0};
-    if (b->measure_limit) return (struct ledger_ceilings){list, 1, b->name, arena_printf(a, "%s-%s", b->name, dtype_name(s->dtype))};
-    return (struct ledger_ceilings){list, s->threads ? s->threads : (int)1 << 16, "", dtype_name(s->dtype)};
+    if (b->measure_limit) return (struct ledger_ceilings){list, 1, b->name, arena_printf(a, "%s-%s", b->name, dtype_name(s->dtype)), NULL};
+    return (struct ledger_ceilings){list, s->threads ? s->threads : (int)1 << 16, "", dtype_name(s->dtype), "int8"};
 }
 
 enum status measure_plan(struct plan *p, struct store *s, const struct measure_options *o, struct id *out, struct error *e) {

@@ -371,14 +371,14 @@ static void cpu_memory(const struct device *device, struct memory_use *out) {
 
 static void cpu_describe(const struct device *device, void (*each)(void *to, const char *key, const char *value), void *to) {
     const struct cpu_device *d = (const struct cpu_device *)(const void *)device;
-    static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
+    static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16, DTYPE_I8}; /* of what is multiplied */
     char key[64], value[96];
     each(to, "isa", isa_name(d->level));
     each(to, "isa.best", isa_name(isa_best()));
     snprintf(value, sizeof value, "%d", d->size);
     each(to, "threads", value);
     each(to, "bound", team_is_bound(d->team) ? "1" : "0");
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         snprintf(key, sizeof key, "compute_unit.linear.%s.%s", dtype_name(types[i / 2]), i % 2 ? "many" : "few");
         each(to, key, cpu_linear_unit(d, types[i / 2], i % 2));
     }

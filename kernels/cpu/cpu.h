@@ -21,6 +21,7 @@ struct cpu_segment {
     const struct encoding *encoding;
     const char *data;        /* the mapped file, or `owned` */
     size_t stride;           /* bytes a row, at most where rows differ */
+    int rounds_inputs;       /* rows of x are rounded to eight bits before they meet it */
     size_t *starts;          /* (rows + 1) where rows differ: bytes from `data`; else NULL */
     void *owned;
     size_t owned_bytes;
@@ -155,7 +156,7 @@ void cpu_need_plain(const struct program *p, const struct op *op, struct cpu_nee
 void cpu_need_attention(const struct cpu_device *d, const struct program *p, const struct op *op, struct cpu_need *out);
 void cpu_need_linear(const struct cpu_device *d, const struct program *p, const struct op *op, const struct cpu_weight *w, struct cpu_need *out);
 
-/* Builds what LINEAR needs of the dense library for the symbols just set; nothing where the shape was seen. */
+/* linear_many.c: builds what LINEAR needs of the dense library for the symbols just set; nothing where the shape was seen. */
 enum status cpu_linear_bind(struct cpu_prepared *q, struct error *e);
 void cpu_dense_close(struct cpu_dense *s); /* NULL is fine */
 
@@ -165,7 +166,7 @@ enum status cpu_scratch_grow(void **blocks, int n, size_t *have, size_t want, st
 /* 1: so many rows go to the dense library, and all members must take part. */
 int cpu_is_many_rows(int64_t rows);
 
-/* What computes a linear of this activation and weight type, for describe(): few or many rows. */
+/* What computes a linear of this type of x (i8: rounded, by weights in codes), for describe(): few or many rows. */
 const char *cpu_linear_unit(const struct cpu_device *d, enum dtype t, int is_many);
 
 /* ---- prepare.c: as in backend.h ---- */

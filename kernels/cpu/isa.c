@@ -49,7 +49,7 @@ static int tiles_permitted(void) { return syscall(SYS_arch_prctl, ARCH_REQUEST_P
 
 /* What stands between this machine and the level, given that it has the level below; NULL: nothing. */
 static const char *missing_of(enum isa level, const struct facts_cpuid *f) {
-    enum { AMX_TILE = 1 << 24, AMX_BF16 = 1 << 22, AVX512_BF16 = 1 << 5, AVX512_VBMI2 = 1 << 6 };
+    enum { AMX_TILE = 1 << 24, AMX_BF16 = 1 << 22, AVX512_BF16 = 1 << 5, AVX512_VBMI2 = 1 << 6, AVX512_VNNI = 1 << 11 };
     switch (level) {
     case ISA_LEVEL_AVX2:
         if (!has_all(f->ebx7, bit_AVX2 | bit_BMI2) || !has_all(f->ecx1, bit_FMA | bit_F16C)) return "the processor has no AVX2, FMA, F16C or BMI2";
@@ -58,7 +58,7 @@ static const char *missing_of(enum isa level, const struct facts_cpuid *f) {
         if (!has_all(f->ebx7, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ)) return "the processor has no AVX-512 (F, BW, VL, DQ)";
         return (f->xcr0 & XCR0_ZMM) == XCR0_ZMM ? NULL : "the operating system does not save AVX-512 registers";
     case ISA_LEVEL_AVX512BF16:
-        return has_all(f->eax7_1, AVX512_BF16) && has_all(f->ecx7, AVX512_VBMI2) ? NULL : "the processor has no AVX512_BF16 or no AVX512_VBMI2";
+        return has_all(f->eax7_1, AVX512_BF16) && has_all(f->ecx7, AVX512_VBMI2 | AVX512_VNNI) ? NULL : "the processor has no AVX512_BF16, VBMI2 or VNNI";
     case ISA_LEVEL_AMX:
         if (!has_all(f->edx7, AMX_TILE | AMX_BF16)) return "the processor (or the hypervisor) offers no AMX";
         if ((f->xcr0 & XCR0_TILES) != XCR0_TILES) return "the operating system does not save AMX tiles";

@@ -19,7 +19,7 @@ enum isa isa_best(void);
 enum status isa_choose(const char *name, enum isa *out, struct error *e);
 
 /* How a weight's numbers are stored, as far as the kernels for few rows read them themselves. */
-enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT8_DOT, FEW_INT4_DOT, FEW_BITMAP_DOT };
+enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT8_DOT, FEW_INT4_DOT, FEW_BITMAP_DOT, FEW_INT8_CODES, FEW_INT4_CODES };
 
 /* y[r·y_stride + j] = Σ_i w[j, i] x[r, i], j < n, r < rows ≤ FEW_MAX_ROWS, accumulated in f32.
  * x: f32 (rows, x_stride); FEW_BF16_DOT: bf16. x_stride is a multiple of FEW_PAD and what lies beyond k is zero.
@@ -27,8 +27,11 @@ enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT8_DOT
  * in the order of their words: for each 128 elements, j < 4 and words i < 32 of theirs code j of word i; zero up to a multiple of 128;
  * FEW_INT8_DOT: as FEW_INT8 with x bf16, of each 64 first the even elements, then the odd; zero up to a multiple of 64.
  * FEW_BITMAP_DOT: rows of masks and bf16 values (encodings/bitmap.c), x bf16, row j at w_starts[j] bytes.
- * x_sums[r·groups + g] = Σ x of group g. Weights are read once for all rows. */
+ * FEW_INT8_CODES, FEW_INT4_CODES: rows of FEW_INT8, of groups, with x in eight bits (int8, a scale a row in x_scales): in order, with
+ * 128 Σ x in x_offsets; and for each 128 elements codes 0 and 2 of each word, word by word, then codes 1 and 3.
+ * x_sums[r·sums_stride + g] = Σ x of group g, 0 up to a multiple of 16 groups. Weights are read once for all rows. */
 enum { FEW_MAX_ROWS = 8, FEW_PAD = 32 };
+struct encoding;
 struct grouping;
 struct few_product {
     enum few_kind kind;
@@ -39,7 +42,9 @@ struct few_product {
     float *y;
     const size_t *w_starts;
     const struct grouping *groups;
-    const float *x_sums;
+    const float *x_sums, *x_scales;
+    const int32_t *x_offsets;
+    int64_t sums_stride;
     int64_t spread;                /* private to the kernels */
 };
 
@@ -48,6 +53,22 @@ struct tile_product {
     const float *a, *b;
     float *c;
     int64_t m, n, k, a_stride, b_stride, c_stride;
+    int is_added;
+};
+
+/* Products of eight-bit codes (only where has_codes): y[r, j] = row_scales[r] (Σ_g scales[g, j] Σ_{i in g} x[r, i] w[j, i] − offsets[j]), or with
+ * y's old value as one more summand of the parentheses; the inner sums are exact. x (m, x_stride); w in strips of CODES_STRIP
+ * rows, one after the other, of each first elements 0 to 3 of all its rows, then 4 to 7, …; n a multiple of the strip, k of 64;
+ * scales (⌈k / group⌉, n). At most 2^15 elements a group. */
+enum { CODES_STRIP = 16, CODES_PAD = 64, CODES_MOST_GROUP = 1 << 15 };
+struct codes_product {
+    int64_t m, n, k, group;
+    const uint8_t *x;
+    int64_t x_stride;
+    const int8_t *w;
+    const float *scales, *offsets, *row_scales; /* offsets, row_scales: NULL where they are 0 and 1 */
+    float *y;
+    int64_t y_stride;
     int is_added;
 };
 
@@ -62,7 +83,7 @@ struct softmax_tile {
 
 /* Element type t is f32, bf16 or f16; n elements; in and out may be the same unless said. All arithmetic in f32. */
 struct isa_kernels {
-    int lanes;
+    int lanes, has_codes;
     void (*to_f32)(enum dtype t, const void *x, float *y, int64_t n);
     void (*from_f32)(enum dtype t, const float *x, void *y, int64_t n);
     void (*from_int8)(enum dtype t, const int8_t *x, void *y, int64_t n);
@@ -90,6 +111,13 @@ struct isa_kernels {
     /* A row of masks and 16-bit values spread out: y (n). Masks and values may lie at any byte; 64 bytes may be read past. */
     void (*expand)(const void *row, int64_t n, uint16_t *y);
     void (*few)(const struct few_product *p);
+    /* codes = x rounded to nearest (half to even) in steps of the returned scale, max|x| / 127, as encodings/int8_row.c has it. */
+    float (*round_row)(enum dtype t, const void *x, int64_t n, int8_t *codes);
+    /* Codes of a row of int8_row or of groups, these less nearest_zero of their zero points (encodings/planes.h). */
+    void (*code_row)(const struct encoding *e, const void *row, int64_t n, int8_t *codes);
+    /* A strip of rows (CODES_STRIP, k) of codes, k a multiple of CODES_PAD. */
+    void (*strip)(const int8_t *rows, int64_t k, int8_t *strip);
+    void (*codes)(const struct codes_product *p);
     void (*tile)(const struct tile_product *p);
     void (*softmax_tile)(const struct softmax_tile *p);
     /* Runs n × 64 independent multiply-adds of the unit (0: f32, 1: bf16 dot): to time it. Returns flop done. */

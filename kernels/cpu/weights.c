@@ -85,7 +85,8 @@ static enum status fill_segments(struct packing *k, struct error *e) {
     const struct encoding *dense = encoding_of_dtype(w->dtype);
     for (int i = 0; i < n; i++) {
         struct cpu_segment *s = &w->segments[w->n_segments++];
-        *s = (struct cpu_segment){.first = parts[i].first, .rows = parts[i].rows, .encoding = parts[i].encoding ? parts[i].encoding : dense};
+        *s = (struct cpu_segment){.first = parts[i].first, .rows = parts[i].rows, .encoding = parts[i].encoding ? parts[i].encoding : dense,
+                                  .rounds_inputs = recipe_input_bits(parts[i].recipe, 0) > 0};
         s->stride = encoding_row_bytes(s->encoding, w->cols);
         s->data = is_usable(&parts[i], s->encoding) ? parts[i].direct : NULL;
         if (!s->data && !s->encoding->encode && !s->encoding->groups) return error_set(e, STATUS_UNSUPPORTED, "weights cannot be written as %s", s->encoding->name);

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "kernels/base/memory.h"
-#include "kernels/encoding.h"
+#include "kernels/encodings/planes.h"
 #include "kernels/quantize.h"
 
 /* ---- codes ---- */
@@ -18,22 +18,6 @@ static uint8_t *pack_plane(int bits, int shift, int group, const uint8_t *codes,
             to += sizeof h;
         }
     return to;
-}
-
-static inline const uint8_t *unpack_plane(int bits, int shift, int group, const uint8_t *from, int64_t n, uint8_t *restrict codes) {
-    enum { MOST_WORDS = 32 };
-    int words = group * bits / 16;
-    for (int64_t i = 0; i < n; i += group) {
-        uint16_t word[MOST_WORDS];
-        memcpy(word, from, (size_t)words * sizeof *word);
-        for (int j = 0; j < 16 / bits; j++)
-            for (int k = 0; k < words; k++) {
-                unsigned code = (unsigned)(word[k] >> (bits * j)) & ((1u << bits) - 1);
-                codes[i + j * words + k] = (uint8_t)((shift ? codes[i + j * words + k] : 0) | code << shift);
-            }
-        from += 2 * words;
-    }
-    return from;
 }
 
 static uint8_t *pack(const struct grouping *q, const uint8_t *codes, int64_t n, uint8_t *to) {
@@ -63,16 +47,10 @@ static void set_number(enum dtype t, uint8_t *p, int64_t i, float x) {
 static inline void decode(const struct grouping *q, const void *row, float *restrict y, int64_t n) {
     enum { SPAN = 512 };
     uint8_t codes[SPAN];
-    const uint8_t *at = row, *scales = at + n * q->bits / 8, *zeros = scales + n / q->group * (int64_t)dtype_bytes(q->scale);
-    const uint8_t *high = at + n / 4; /* of three bits: the plane of one */
+    const uint8_t *scales = grouped_scales(q, row, n), *zeros = grouped_zeros(q, row, n);
     for (int64_t i = 0; i < n; i += SPAN) {
         int64_t m = n - i < SPAN ? n - i : SPAN;
-        if (q->bits == 3) {
-            at = unpack_plane(2, 0, q->group, at, m, codes);
-            high = unpack_plane(1, 2, q->group, high, m, codes);
-        } else {
-            at = unpack_plane(q->bits, 0, q->group, at, m, codes);
-        }
+        unpack_codes(q->bits, q->group, row, n, i, m, codes);
         for (int64_t g = 0; g < m; g += q->group) {
             float scale = number_at(q->scale, scales, (i + g) / q->group), zero = number_at(q->zero, zeros, (i + g) / q->group);
             for (int k = 0; k < q->group; k++) y[i + g + k] = ((float)codes[g + k] - zero) * scale;

@@ -13,6 +13,7 @@ typedef double lanes __attribute__((vector_size(LANES * sizeof(double)), aligned
 struct product {
     const struct recipe *weight;   /* (N, K) */
     const double *x;               /* (R, K) */
+    double *rounded;               /* the same with each row rounded to 8 bits, for weights that ask for it; else NULL */
     int64_t rows;
     int n_outputs;
     double *y[OP_MAX_OUT];         /* (R, width[i]); the widths sum to N */
@@ -55,19 +56,27 @@ static double *place_of(const struct product *p, int64_t row, int64_t n) {
     return p->y[i] + row * p->width[i] + n;
 }
 
-/* Blocks at the edges repeat their last row; what they compute twice is written once. */
-static void multiply_tile(const struct product *p, const struct tile *t, int64_t first, int64_t count) {
+/* Rows of w that meet the same form of x. Blocks at the edges repeat their last row; what they compute twice is written once. */
+static void multiply_rows(const struct product *p, const double *all_x, const double *w_rows, int64_t first, int64_t count) {
     int64_t k = p->weight->cols;
     for (int64_t r = 0; r < p->rows; r += BLOCK_X)
         for (int64_t n = 0; n < count; n += BLOCK_W) {
             const double *w[BLOCK_W], *x[BLOCK_X];
             double sum[BLOCK_W][BLOCK_X];
-            for (int i = 0; i < BLOCK_W; i++) w[i] = t->wide + (n + i < count ? n + i : count - 1) * k;
-            for (int j = 0; j < BLOCK_X; j++) x[j] = p->x + (r + j < p->rows ? r + j : p->rows - 1) * k;
+            for (int i = 0; i < BLOCK_W; i++) w[i] = w_rows + (n + i < count ? n + i : count - 1) * k;
+            for (int j = 0; j < BLOCK_X; j++) x[j] = all_x + (r + j < p->rows ? r + j : p->rows - 1) * k;
             dot_block(w, x, k, sum);
             for (int i = 0; i < BLOCK_W && n + i < count; i++)
                 for (int j = 0; j < BLOCK_X && r + j < p->rows; j++) *place_of(p, r + j, first + n + i) = sum[i][j];
         }
+}
+
+static void multiply_tile(const struct product *p, const struct tile *t, int64_t first, int64_t count) {
+    for (int64_t n = 0, run; n < count; n += run) {
+        int is_rounded = recipe_input_bits(p->weight, first + n) > 0;
+        for (run = 1; n + run < count && (recipe_input_bits(p->weight, first + n + run) > 0) == is_rounded;) run++;
+        multiply_rows(p, is_rounded ? p->rounded : p->x, t->wide + n * p->weight->cols, first + n, run);
+    }
 }
 
 static enum status run_tile(const struct reference_call *c, const struct product *p, const struct tile *t, int64_t first,
@@ -81,7 +90,24 @@ static enum status run_tile(const struct reference_call *c, const struct product
     return STATUS_OK;
 }
 
-static enum status multiply(const struct reference_call *c, const struct product *p) {
+/* Each row in float32, through the encoding that has this rounding. */
+static enum status round_rows(struct product *p, struct error *e) {
+    int64_t k = p->weight->cols;
+    float *row = mem_alloc((size_t)(k + 1) * sizeof *row);
+    void *codes = mem_alloc(encoding_row_bytes(&encoding_int8_row, k));
+    p->rounded = mem_try((size_t)(p->rows * k) * sizeof *p->rounded);
+    for (int64_t r = 0; r < p->rows && p->rounded; r++) {
+        for (int64_t i = 0; i < k; i++) row[i] = (float)p->x[r * k + i];
+        encoding_int8_row.encode(row, codes, k);
+        encoding_int8_row.decode(codes, row, k);
+        for (int64_t i = 0; i < k; i++) p->rounded[r * k + i] = (double)row[i];
+    }
+    mem_free(row);
+    mem_free(codes);
+    return p->rounded ? STATUS_OK : error_set(e, STATUS_NO_MEMORY, "no memory for %lld rounded rows", (long long)p->rows);
+}
+
+static enum status multiply_all(const struct reference_call *c, const struct product *p) {
     enum status result = STATUS_OK;
     int64_t n = p->rows > 0 ? p->weight->rows : 0;
     size_t elements = (size_t)(TILE_ROWS * p->weight->cols);
@@ -101,6 +127,13 @@ static enum status multiply(const struct reference_call *c, const struct product
         mem_try_free(t.wide, elements * sizeof(double));
     }
     return result;
+}
+
+static enum status multiply(const struct reference_call *c, struct product *p) {
+    enum status s = p->rows > 0 && recipe_rounds_inputs(p->weight) ? round_rows(p, c->e) : STATUS_OK;
+    if (s == STATUS_OK) s = multiply_all(c, p);
+    mem_try_free(p->rounded, (size_t)(p->rows * p->weight->cols) * sizeof *p->rounded);
+    return s;
 }
 
 enum status reference_linear(const struct reference_call *c) {

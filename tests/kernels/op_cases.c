@@ -10,9 +10,11 @@
 
 enum places { ONE_SLOT, UNEQUAL, DECODE, CHUNK, SHUFFLED }; /* which slot and position each row has */
 enum variant { DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
-               INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4 };
+               INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4,
+               INT8_DYNAMIC, INT8_DYNAMIC_PART, INT4_DYNAMIC, INT4_HQQ_DYNAMIC, INT3_DYNAMIC };
 static const char *const variant_names[] = {"", "bias", "f32 out", "q8_0", "q4_0", "q4_1", "int8_row", "int8_row part", "unpermuted",
-                                            "int4_g32", "int4_g64_f32_z by HQQ", "int3_g32_z", "int2_g128", "bitmap", "bitmap part", "pruned int4_g64"};
+                                            "int4_g32", "int4_g64_f32_z by HQQ", "int3_g32_z", "int2_g128", "bitmap", "bitmap part", "pruned int4_g64",
+                                            "int8_row dynamic", "int8_row dynamic part", "int4_g32 dynamic", "int4_g64_f32_z by HQQ dynamic", "int3_g32_z dynamic"};
 
 struct op_shape {
     int64_t rows;                 /* R, or B of what has a row a slot */
@@ -44,8 +46,9 @@ static const struct op_shape logits_shapes[] = {ROWS(1, 1), ROWS(5, 33), ROWS(3,
 static const enum variant weightless[] = {DENSE};
 static const enum variant table_variants[] = {DENSE, STORED_Q8_0, STORED_Q4_1, INT8, INT4, SPARSE};
 static const enum variant product_variants[] = {DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
-                                                INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4};
-static const enum variant pair_variants[] = {DENSE, STORED_Q4_0, INT8, INT8_PART, INT4, SPARSE};
+                                                INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4,
+                                                INT8_DYNAMIC, INT8_DYNAMIC_PART, INT4_DYNAMIC, INT4_HQQ_DYNAMIC, INT3_DYNAMIC};
+static const enum variant pair_variants[] = {DENSE, STORED_Q4_0, INT8, INT8_PART, INT4, SPARSE, INT8_DYNAMIC, INT8_DYNAMIC_PART, INT4_DYNAMIC, INT4_HQQ_DYNAMIC};
 
 struct group {
     enum op_kind kind;
@@ -66,8 +69,21 @@ static const struct group groups[] = {
     GROUP(ADD_RMSNORM, rows_shapes, weightless), GROUP(LINEAR_SWIGLU, pair_shapes, pair_variants), GROUP(ROPE_KV_WRITE, attention_shapes, weightless)};
 static const enum dtype case_types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
 
+/* The variant whose weights are the same, but whose rows of x are as they are; -1: it is such a one. */
+static int without_rounding(enum variant v) {
+    switch (v) {
+    case INT8_DYNAMIC: return INT8;
+    case INT8_DYNAMIC_PART: return INT8_PART;
+    case INT4_DYNAMIC: return INT4;
+    case INT4_HQQ_DYNAMIC: return INT4_HQQ;
+    case INT3_DYNAMIC: return INT3;
+    default: return -1;
+    }
+}
+
 /* Blocks need whole rows of them; a part needs parts; heads need rows that divide. */
 static int makes_sense(const struct op_shape *s, enum variant v) {
+    if (without_rounding(v) >= 0) v = (enum variant)without_rounding(v);
     if ((v == STORED_Q8_0 || v == STORED_Q4_0 || v == STORED_Q4_1) && s->width % 32) return 0;
     if ((v == INT4 || v == INT3) && s->width % 32) return 0;
     if ((v == INT4_HQQ || v == PRUNED_INT4) && s->width % 64) return 0;
@@ -181,9 +197,8 @@ static const struct recipe *sparse(struct build *b, const struct recipe *r, enum
     return recipe_encode(&b->a, r, b->c->dtype == DTYPE_F32 ? &encoding_bitmap_f32 : b->c->dtype == DTYPE_F16 ? &encoding_bitmap_f16 : &encoding_bitmap_bf16);
 }
 
-/* Part i of a weight, as the variant has it. */
-static const struct recipe *weight_part(struct build *b, int i, int64_t rows, int64_t cols) {
-    enum variant v = (enum variant)b->c->variant;
+/* Part i of a weight, as a variant has it. */
+static const struct recipe *part_as(struct build *b, enum variant v, int i, int64_t rows, int64_t cols) {
     if (v == STORED_Q8_0) return leaf(b, rows, cols, &encoding_q8_0);
     if (v == STORED_Q4_0) return leaf(b, rows, cols, &encoding_q4_0);
     if (v == STORED_Q4_1) return leaf(b, rows, cols, &encoding_q4_1);
@@ -200,6 +215,13 @@ static const struct recipe *weight_part(struct build *b, int i, int64_t rows, in
     case UNPERMUTED: return recipe_unpermute(&b->a, r, 2);
     default: return r;
     }
+}
+
+static const struct recipe *weight_part(struct build *b, int i, int64_t rows, int64_t cols) {
+    enum variant v = (enum variant)b->c->variant;
+    if (without_rounding(v) < 0) return part_as(b, v, i, rows, cols);
+    const struct recipe *r = part_as(b, (enum variant)without_rounding(v), i, rows, cols);
+    return r->kind == RECIPE_ENCODE ? recipe_round_inputs(&b->a, r, 8) : r;
 }
 
 static int weight(struct build *b) {

@@ -7,6 +7,7 @@
 #include "kernels/base/memory.h"
 #include "kernels/base/random.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/encoding.h"
 
 static float uniform(uint64_t *state) { return (float)(random_unit(random_next(state)) * 2 - 1); }
 
@@ -256,6 +257,72 @@ START_TEST(test_few) {
 }
 END_TEST
 
+/* Rounding is the encoding's own; zeros and damage too. */
+START_TEST(test_round_row) {
+    enum { MOST = 70 };
+    float x[MOST];
+    uint8_t want[MOST + 4];
+    int8_t got[MOST + 1];
+    uint64_t seed = 8;
+    EACH_LEVEL(level) for (int64_t n = 1; n < MOST; n++) for (int how = 0; how < 4; how++) {
+        for (int64_t i = 0; i < n; i++) x[i] = how == 1 ? 0 : uniform(&seed) * 3;
+        if (how == 2) x[n / 2] = INFINITY;
+        if (how == 3) x[n - 1] = NAN;
+        got[n] = 77;
+        float scale = isa_table((enum isa)level)->round_row(DTYPE_F32, x, n, got), expected;
+        encoding_int8_row.encode(x, want, n);
+        memcpy(&expected, want, sizeof expected);
+        ck_assert_msg(got[n] == 77 && (scale == expected || (isnan(scale) && isnan(expected))), "level %d n %d how %d: %g, not %g", level, (int)n, how, (double)scale, (double)expected);
+        if (how < 2) ck_assert_mem_eq(got, want + sizeof expected, (size_t)n);
+    }
+}
+END_TEST
+
+/* x and w of codes over their whole range; groups of 32 and one group; y's old value, offsets and scales. */
+static void check_codes(const struct isa_kernels *isa, int64_t m, int64_t n, int64_t k, int64_t group, int is_added) {
+    int64_t wide = (n + CODES_STRIP - 1) / CODES_STRIP * CODES_STRIP, groups = (k + group - 1) / group;
+    uint8_t *x = mem_alloc((size_t)(m * k));
+    int8_t *w = mem_alloc((size_t)(wide * k)), *strips = mem_alloc((size_t)(wide * k));
+    float *scales = mem_alloc((size_t)(groups * wide + 2 * wide + m) * sizeof *scales), *offsets = scales + groups * wide, *rows = offsets + wide;
+    float *y = mem_alloc((size_t)(m * wide + 1) * sizeof *y);
+    uint64_t seed = 5;
+    for (int64_t i = 0; i < m * k; i++) x[i] = (uint8_t)random_next(&seed);
+    for (int64_t i = 0; i < wide * k; i++) w[i] = (int8_t)random_next(&seed);
+    for (int64_t i = 0; i < groups * wide + wide + m; i++) scales[i] = uniform(&seed);
+    for (int64_t j = 0; j < wide; j += CODES_STRIP) isa->strip(w + j * k, k, strips + j * k);
+    for (int64_t i = 0; i <= m * wide; i++) y[i] = 3;
+    isa->codes(&(struct codes_product){.m = m, .n = wide, .k = k, .group = group, .x = x, .x_stride = k, .w = strips, .scales = scales, .offsets = offsets,
+                                       .row_scales = rows, .y = y, .y_stride = wide, .is_added = is_added});
+    ck_assert(y[m * wide] == 3);
+    for (int64_t r = 0; r < m; r++)
+        for (int64_t j = 0; j < wide; j++) {
+            double want = (is_added ? 3 : 0) - (double)offsets[j], size = 3;
+            for (int64_t g = 0; g < groups; g++) {
+                int64_t sum = 0;
+                for (int64_t i = g * group; i < (g + 1) * group && i < k; i++) sum += x[r * k + i] * w[j * k + i];
+                want += (double)scales[g * wide + j] * (double)sum;
+                size += fabs((double)scales[g * wide + j] * (double)sum);
+            }
+            ck_assert(is_close((double)y[r * wide + j], want * (double)rows[r], 1e-6, 1e-6 * size));
+        }
+    mem_free(x);
+    mem_free(w);
+    mem_free(strips);
+    mem_free(scales);
+    mem_free(y);
+}
+
+START_TEST(test_codes) {
+    static const int64_t rows[] = {1, 2, 3, 6, 7, 11, 12}, columns[] = {1, 16, 17, 32, 100}, ks[] = {64, 128, 320};
+    EACH_LEVEL(level) if (isa_table((enum isa)level)->has_codes)
+        for (size_t m = 0; m < COUNT(rows); m++) for (size_t n = 0; n < COUNT(columns); n++) for (size_t k = 0; k < COUNT(ks); k++)
+            for (int is_added = 0; is_added < 2; is_added++) {
+                check_codes(isa_table((enum isa)level), rows[m], columns[n], ks[k], 32, is_added);
+                check_codes(isa_table((enum isa)level), rows[m], columns[n], ks[k], ks[k], is_added);
+            }
+}
+END_TEST
+
 START_TEST(test_tile) {
     enum { MOST = 40, WIDE = 144 };
     float *a = mem_try(MOST * WIDE * 4), *b = mem_try(WIDE * WIDE * 4), *c = mem_try(MOST * WIDE * 4);
@@ -358,5 +425,5 @@ START_TEST(test_from_int8) {
 }
 END_TEST
 
-TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_tile,
+TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_round_row, test_codes, test_tile,
           test_transpose, test_softmax_tile, test_rope, test_from_int8)

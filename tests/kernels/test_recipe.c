@@ -137,7 +137,8 @@ START_TEST(the_hash_is_the_identity) {
     const struct recipe *all[] = {x, y, recipe_leaf(&a, "a", COLS, ROWS), recipe_unpermute(&a, x, 2), recipe_unpermute(&a, x, 4),
         recipe_encode(&a, x, &encoding_int8_row), recipe_encode(&a, x, &encoding_bf16), recipe_concat(&a, (const struct recipe *[]){x, y}, 2),
         recipe_concat(&a, (const struct recipe *[]){y, x}, 2), recipe_concat(&a, (const struct recipe *[]){x}, 1),
-        recipe_encode(&a, recipe_unpermute(&a, x, 2), &encoding_bf16), recipe_unpermute(&a, recipe_encode(&a, x, &encoding_bf16), 2)};
+        recipe_encode(&a, recipe_unpermute(&a, x, 2), &encoding_bf16), recipe_unpermute(&a, recipe_encode(&a, x, &encoding_bf16), 2),
+        recipe_round_inputs(&a, recipe_encode(&a, x, &encoding_int8_row), 8)};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (size_t k = 0; k < i; k++) ck_assert_uint_ne(recipe_hash(all[i]), recipe_hash(all[k]));
     ck_assert_uint_eq(recipe_hash(x), recipe_hash(recipe_leaf(&b, "a", ROWS, COLS)));

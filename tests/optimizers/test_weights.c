@@ -85,6 +85,28 @@ START_TEST(leaves_of_fused_weights_are_edited) {
 }
 END_TEST
 
+/* The same weights as without; the rows that meet them are rounded, but those that meet what is skipped. */
+START_TEST(dynamic_kinds_round_inputs_by_leaf) {
+    struct tried t;
+    struct error e = {0};
+    ck_assert_int_eq(try(&t, (const char *const[]){"quantize=kind=int8-dynamic,skip=head+*k_proj*", "fusion", NULL}, NULL, &e), STATUS_OK);
+    const struct program *p = &t.toy.pipeline.programs[0];
+    int seen = 0;
+    for (size_t i = 0; i < p->n_tensors; i++) {
+        const struct recipe *r = p->tensors[i].recipe;
+        if (!r || r->kind != RECIPE_CONCAT || r->n_parts != 3) continue;
+        ck_assert_int_eq(recipe_input_bits(r, 0), 8);
+        ck_assert_int_eq(recipe_input_bits(r, r->parts[0]->rows), 0);
+        ck_assert_int_eq(recipe_input_bits(r, r->rows - 1), 8);
+        ck_assert_ptr_eq(r->parts[0]->encoding, &encoding_int8_row);
+        seen++;
+    }
+    ck_assert_int_eq(seen, 2);
+    ck_assert_double_gt(optimizers_bound(t.uses, 1), 0.1);
+    end(&t);
+}
+END_TEST
+
 START_TEST(pruning_keeps_what_it_should) {
     struct tried t;
     struct error e = {0};
@@ -174,6 +196,7 @@ START_TEST(what_makes_no_sense_is_refused) {
     assert_refused("quantize=kind=int4", "have 16 elements, no multiple of group=64");
     assert_refused("quantize=rounding=hqq", "kind=int8 has no zero points");
     assert_refused("quantize=kind=int4,rounding=hqq", "zero=float");
+    assert_refused("quantize=kind=int8-dynamic,zero=float", "kind=int8-dynamic has no zero points");
     assert_refused("quantize=kind=int5", "is not allowed");
     assert_refused("sparsity=share=1.5", "give one from 0 to 1");
     assert_refused("sparsity=share=half", "is not allowed");
@@ -218,5 +241,5 @@ START_TEST(receipts_come_from_what_ran) {
 }
 END_TEST
 
-TEST_MAIN("weights", projections_are_quantized_and_the_head_is_not, what_is_skipped_stays, leaves_of_fused_weights_are_edited, pruning_keeps_what_it_should, pruned_weights_are_quantized,
+TEST_MAIN("weights", projections_are_quantized_and_the_head_is_not, what_is_skipped_stays, leaves_of_fused_weights_are_edited, dynamic_kinds_round_inputs_by_leaf, pruning_keeps_what_it_should, pruned_weights_are_quantized,
           ties_fall_in_the_order_of_rows, what_makes_no_sense_is_refused, receipts_come_from_what_ran)

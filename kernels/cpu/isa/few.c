@@ -63,6 +63,50 @@ INLINE void block(enum few_kind kind, int tall, int rows, const struct few_produ
 }
 
 #if defined(__AVX512BF16__)
+/* ---- the ends of rows: sums of lanes, eight registers at a time ---- */
+
+/* Lanes as f32 or as whole numbers. */
+INLINE __m512 add_lanes(int is_whole, __m512 a, __m512 b) { return is_whole ? (__m512)_mm512_add_epi32((__m512i)a, (__m512i)b) : _mm512_add_ps(a, b); }
+
+/* Neighbouring lanes of a and b become one, in turns; then such pairs; then quarters of registers. */
+INLINE __m512 add_pair(int is_whole, __m512 a, __m512 b) { return add_lanes(is_whole, _mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)); }
+INLINE __m512 add_pairs(int is_whole, __m512 a, __m512 b) {
+    return add_lanes(is_whole, (__m512)_mm512_unpacklo_pd((__m512d)a, (__m512d)b), (__m512)_mm512_unpackhi_pd((__m512d)a, (__m512d)b));
+}
+INLINE __m256 add_quarters(int is_whole, __m512 a, __m512 b) {
+    __m512 halves = add_lanes(is_whole, _mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+    __m512 all = add_lanes(is_whole, halves, _mm512_shuffle_f32x4(halves, halves, 0xb1));
+    return _mm512_castps512_ps256(_mm512_shuffle_f32x4(all, all, 0x08));
+}
+INLINE __m256 add_eight(int is_whole, const __m512 *v) {
+    return add_quarters(is_whole, add_pairs(is_whole, add_pair(is_whole, v[0], v[1]), add_pair(is_whole, v[2], v[3])),
+                        add_pairs(is_whole, add_pair(is_whole, v[4], v[5]), add_pair(is_whole, v[6], v[7])));
+}
+
+/* Sums of a block's registers, by rows of the matrix, then of x. */
+enum { MOST_SUMS = 32 };
+INLINE void add_block(int is_whole, int tall, int rows, __m512 (*sum)[FEW_MAX_ROWS], __m256 *out) {
+#pragma GCC unroll 4
+    for (int i = 0; i < tall * rows; i += 8) {
+        __m512 v[8];
+#pragma GCC unroll 8
+        for (int k = 0; k < 8; k++) v[k] = i + k < tall * rows ? sum[(i + k) / rows][(i + k) % rows] : _mm512_setzero_ps();
+        out[i / 8] = add_eight(is_whole, v);
+    }
+}
+
+/* y of the block; scale: of x's rows, NULL where there is none. */
+INLINE void store_sums(int tall, int rows, const struct few_product *p, int64_t j, __m512 (*sum)[FEW_MAX_ROWS], const float *scale) {
+    __m256 out[MOST_SUMS / 8];
+    float y[MOST_SUMS];
+    add_block(0, tall, rows, sum, out);
+    memcpy(y, out, sizeof y);
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = y[a * rows + r] * (scale ? scale[r] : 1);
+}
+
 typedef __m512bh vd;
 INLINE vd load_pairs(const void *p) { return (vd)_mm512_loadu_si512(p); }
 INLINE vd load_pairs_part(const uint16_t *p, int64_t n) { return (vd)_mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p); }
@@ -93,10 +137,7 @@ INLINE void block_dot(int tall, int rows, const struct few_product *p, int64_t j
             vd v = load_pairs_part(w[a] + i, p->k - i);
             for (int r = 0; r < rows; r++) sum[a][r] = _mm512_dpbf16_ps(sum[a][r], v, load_pairs(x + r * p->x_stride + i));
         }
-#pragma GCC unroll 8
-    for (int a = 0; a < tall; a++)
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]);
+    store_sums(tall, rows, p, j, sum, NULL);
 }
 
 /* ---- eight bits: a code is 16 times its upper half, with the sign, and its lower half; each half becomes bf16, exactly, by a
@@ -111,57 +152,67 @@ static const uint16_t code_table[32] = {CODES, CODES}, upper_table[32] = {UPPER,
 
 enum { INT8_RUN = 64 };
 
-INLINE void block_int8(int tall, int rows, const struct few_product *p, int64_t j) {
+INLINE void int8_run(int tall, int rows, const struct few_product *p, const char *const *w, int64_t i, __mmask64 mask, __m512 (*sum)[FEW_MAX_ROWS]) {
     const __m512i lower = _mm512_loadu_si512(code_table), upper = _mm512_loadu_si512(upper_table);
+    const uint16_t *x = (const uint16_t *)p->x + i;
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++) {
+        __m512i q = mask == UINT64_MAX ? _mm512_loadu_si512(w[a] + i) : _mm512_maskz_loadu_epi8(mask, w[a] + i);
+        vd even_low = (vd)_mm512_permutexvar_epi16(q, lower), even_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4), upper);
+        vd odd_low = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 8), lower), odd_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 12), upper);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            vd even = load_pairs(x + r * p->x_stride), odd = load_pairs(x + r * p->x_stride + INT8_RUN / 2);
+            sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], even_low, even), even_high, even);
+            sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], odd_low, odd), odd_high, odd);
+        }
+    }
+}
+
+INLINE void block_int8(int tall, int rows, const struct few_product *p, int64_t j) {
     const char *w[8];
-    const uint16_t *x = p->x;
     __m512 sum[8][FEW_MAX_ROWS];
+    int64_t i = 0;
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++) {
         w[a] = (const char *)p->w + (size_t)(j + a * p->spread) * p->w_stride + sizeof(float);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) sum[a][r] = _mm512_setzero_ps();
     }
-    for (int64_t i = 0; i < p->k; i += INT8_RUN) {
-        int64_t left = p->k - i;
-#pragma GCC unroll 8
-        for (int a = 0; a < tall; a++) {
-            __m512i q = left >= INT8_RUN ? _mm512_loadu_si512(w[a] + i) : _mm512_maskz_loadu_epi8((__mmask64)((1ull << left) - 1), w[a] + i);
-            vd even_low = (vd)_mm512_permutexvar_epi16(q, lower), even_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4), upper);
-            vd odd_low = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 8), lower), odd_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 12), upper);
-#pragma GCC unroll 8
-            for (int r = 0; r < rows; r++) {
-                vd even = load_pairs(x + r * p->x_stride + i), odd = load_pairs(x + r * p->x_stride + i + INT8_RUN / 2);
-                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], even_low, even), even_high, even);
-                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], odd_low, odd), odd_high, odd);
-            }
-        }
-    }
+    for (; i + INT8_RUN <= p->k; i += INT8_RUN) int8_run(tall, rows, p, w, i, UINT64_MAX, sum);
+    if (i < p->k) int8_run(tall, rows, p, w, i, (1ull << (p->k - i)) - 1, sum);
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++)
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]) * row_scale(FEW_INT8, w[a] - sizeof(float));
+        for (int r = 0; r < rows; r++) sum[a][r] = _mm512_mul_ps(sum[a][r], _mm512_set1_ps(row_scale(FEW_INT8, w[a] - sizeof(float))));
+    store_sums(tall, rows, p, j, sum, NULL);
 }
 
 /* ---- four bits in groups: codes become bf16, exactly, by a look-up in a register. 128 elements at a time; x is in the order in
  * which their codes come (grouped), and zero beyond k, where codes are whatever follows them. ---- */
 
-enum { INT4_RUN = 128, INT4_SPAN = 4096, INT4_TALL = 8 }; /* elements: of a register of codes; whose scales are unpacked at a time */
+enum { INT4_RUN = 128, INT4_SPAN = 4096, INT4_GROUPS = INT4_SPAN / 32, INT4_TALL = 8 }; /* elements: of a register of codes; whose scales are unpacked at a time */
 
-/* Scales of groups from..from+n of a row as f32 (zeros up to a multiple of 16), and sum -= scale·zero·Σx over them, a group a lane. */
-INLINE void int4_scales(const struct few_product *p, const char *row, int64_t from, int64_t n, int rows, float *scales, __m512 *sum) {
-    const struct grouping *q = p->groups;
-    int64_t all = p->k / q->group;
-    const char *at_scales = row + p->k / 2, *at_zeros = at_scales + (size_t)all * dtype_bytes(q->scale);
-    for (int64_t g = 0; g < n; g += LANES) {
-        int64_t m = n - g < LANES ? n - g : LANES;
-        vf s = V_LOAD(q->scale, at_scales, from + g, m), z;
-        if (q->zero == DTYPE_U8) z = (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << m) - 1), at_zeros + from + g)));
-        else z = V_LOAD(q->zero, at_zeros, from + g, m);
-        _mm512_storeu_ps(scales + g, (__m512)s);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) sum[r] = _mm512_fnmadd_ps((__m512)(s * z), (__m512)V_LOAD(DTYPE_F32, p->x_sums, r * all + from + g, m), sum[r]);
-    }
+INLINE vf load_zeros(enum dtype t, const void *p, int64_t i, int64_t n) {
+    if (t != DTYPE_U8) return V_LOAD(t, p, i, n);
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1), (const char *)p + i)));
+}
+
+/* Scales, and their products with zero points, of groups from..from+n of a row as f32; zeros up to a multiple of 16. */
+INLINE void unpack_scales(const struct grouping *q, enum dtype scale, enum dtype zero, const char *row, int64_t k, int64_t from, int64_t n, float *scales, float *zeros) {
+    const char *at_scales = row + k / 2, *at_zeros = at_scales + (size_t)(k / q->group) * dtype_bytes(scale);
+    V_FOR(g, n, part, {
+        vf s = V_LOAD(scale, at_scales, from + g, part);
+        v_store(DTYPE_F32, scales, g, s);
+        v_store(DTYPE_F32, zeros, g, s * load_zeros(zero, at_zeros, from + g, part));
+    });
+}
+
+static void int4_scales(const struct grouping *q, const char *row, int64_t k, int64_t from, int64_t n, float *scales, float *zeros) {
+    if (q->scale == DTYPE_F16 && q->zero == DTYPE_U8) unpack_scales(q, DTYPE_F16, DTYPE_U8, row, k, from, n, scales, zeros);
+    else if (q->scale == DTYPE_F16) unpack_scales(q, DTYPE_F16, DTYPE_F16, row, k, from, n, scales, zeros);
+    else if (q->zero == DTYPE_U8) unpack_scales(q, DTYPE_F32, DTYPE_U8, row, k, from, n, scales, zeros);
+    else unpack_scales(q, DTYPE_F32, DTYPE_F32, row, k, from, n, scales, zeros);
 }
 
 /* The scales of a run, each in the lanes of its group's words. */
@@ -171,7 +222,7 @@ INLINE __m512 run_scales(int64_t group, const float *scales) {
     return _mm512_permutexvar_ps(group == 64 ? two : four, _mm512_castps128_ps512(_mm_loadu_ps(scales)));
 }
 
-INLINE void int4_run(int tall, int rows, int64_t group, const char *const *row, int64_t i, const struct few_product *p, float (*scales)[INT4_SPAN / 32 + LANES], int64_t first,
+INLINE void int4_run(int tall, int rows, int64_t group, const char *const *row, int64_t i, const struct few_product *p, float (*scales)[INT4_GROUPS], int64_t first,
                      __m512 (*sum)[FEW_MAX_ROWS]) {
     const __m512i table = _mm512_loadu_si512(code_table);
     const uint16_t *x = (const uint16_t *)p->x + i;
@@ -192,10 +243,27 @@ INLINE void int4_run(int tall, int rows, int64_t group, const char *const *row, 
     }
 }
 
-INLINE void block_int4(int tall, int rows, int64_t group, const struct few_product *p, int64_t j) {
+/* The same with x in eight bits: a group's products summed exactly, then scaled. */
+INLINE void int4_codes_run(int tall, int rows, int64_t group, const char *const *row, int64_t i, const struct few_product *p, float (*scales)[INT4_GROUPS], int64_t first,
+                           __m512 (*sum)[FEW_MAX_ROWS]) {
+    const __m512i lower = _mm512_set1_epi8(15);
+    const int8_t *x = (const int8_t *)p->x + i;
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++) {
+        __m512i q = _mm512_loadu_si512(row[a] + i / 2), even = _mm512_and_si512(q, lower), odd = _mm512_and_si512(_mm512_srli_epi16(q, 4), lower);
+        __m512 scale = run_scales(group, scales[a] + first);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            vi exact = v_dot_codes(v_dot_codes((vi){0}, (vi)even, v_load_codes(x + r * p->x_stride)), (vi)odd, v_load_codes(x + r * p->x_stride + INT4_RUN / 2));
+            sum[a][r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)exact), scale, sum[a][r]);
+        }
+    }
+}
+
+INLINE void block_int4(int is_codes, int tall, int rows, int64_t group, const struct few_product *p, int64_t j) {
     const char *row[INT4_TALL];
     __m512 sum[INT4_TALL][FEW_MAX_ROWS];
-    float scales[INT4_TALL][INT4_SPAN / 32 + LANES];
+    float scales[INT4_TALL][INT4_GROUPS], zeros[INT4_GROUPS];
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++) {
         row[a] = (const char *)p->w + (size_t)(j + a * p->spread) * p->w_stride;
@@ -204,13 +272,62 @@ INLINE void block_int4(int tall, int rows, int64_t group, const struct few_produ
     }
     for (int64_t span = 0; span < p->k; span += INT4_SPAN) {
         int64_t last = p->k - span < INT4_SPAN ? p->k : span + INT4_SPAN;
-        for (int a = 0; a < tall; a++) int4_scales(p, row[a], span / group, (last - span) / group, rows, scales[a], sum[a]);
-        for (int64_t i = span; i < last; i += INT4_RUN) int4_run(tall, rows, group, row, i, p, scales, (i - span) / group, sum);
+#pragma GCC unroll 8
+        for (int a = 0; a < tall; a++) {
+            int4_scales(p->groups, row[a], p->k, span / group, (last - span) / group, scales[a], zeros);
+            for (int64_t g = 0; g < (last - span) / group; g += LANES)
+#pragma GCC unroll 8
+                for (int r = 0; r < rows; r++)
+                    sum[a][r] = _mm512_fnmadd_ps(_mm512_loadu_ps(zeros + g), _mm512_loadu_ps(p->x_sums + r * p->sums_stride + span / group + g), sum[a][r]);
+        }
+        for (int64_t i = span; i < last; i += INT4_RUN) {
+            if (is_codes) int4_codes_run(tall, rows, group, row, i, p, scales, (i - span) / group, sum);
+            else int4_run(tall, rows, group, row, i, p, scales, (i - span) / group, sum);
+        }
     }
+    store_sums(tall, rows, p, j, sum, is_codes ? p->x_scales : NULL);
+}
+
+/* ---- both in eight bits: a weight plus 128 is not negative, as the instruction wants its first operand; what that adds is a fact
+ * of x's row. ---- */
+
+INLINE void int8_codes_run(int tall, int rows, const struct few_product *p, const char *const *w, int64_t i, __mmask64 mask, vi (*sum)[FEW_MAX_ROWS]) {
+    const __m512i flip = _mm512_set1_epi8(-128);
+    const int8_t *x = (const int8_t *)p->x + i;
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++) {
+        vi q = (vi)_mm512_xor_si512(mask == UINT64_MAX ? _mm512_loadu_si512(w[a] + i) : _mm512_maskz_loadu_epi8(mask, w[a] + i), flip);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) sum[a][r] = v_dot_codes(sum[a][r], q, v_load_codes(x + r * p->x_stride));
+    }
+}
+
+INLINE void block_int8_codes(int tall, int rows, const struct few_product *p, int64_t j) {
+    const char *w[8];
+    vi exact[8][FEW_MAX_ROWS];
+    __m512 sum[8][FEW_MAX_ROWS];
+    __m256 out[MOST_SUMS / 8];
+    int32_t y[MOST_SUMS];
+    int64_t i = 0;
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++) {
+        w[a] = (const char *)p->w + (size_t)(j + a * p->spread) * p->w_stride + sizeof(float);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) exact[a][r] = (vi){0};
+    }
+    for (; i + INT8_RUN <= p->k; i += INT8_RUN) int8_codes_run(tall, rows, p, w, i, UINT64_MAX, exact);
+    if (i < p->k) int8_codes_run(tall, rows, p, w, i, (1ull << (p->k - i)) - 1, exact);
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++)
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]);
+        for (int r = 0; r < rows; r++) sum[a][r] = (__m512)exact[a][r];
+    add_block(1, tall, rows, sum, out);
+    memcpy(y, out, sizeof y);
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            p->y[r * p->y_stride + j + a * p->spread] = (float)(y[a * rows + r] - p->x_offsets[r]) * row_scale(FEW_INT8, w[a] - sizeof(float)) * p->x_scales[r];
 }
 
 /* ---- sparse rows: each mask word spreads its values over a register ---- */
@@ -247,47 +364,34 @@ INLINE void block_bitmap(int tall, int rows, const struct few_product *p, int64_
             for (int a = 0; a < tall; a++) sum[a][r] = _mm512_dpbf16_ps(sum[a][r], v[a], xr);
         }
     }
-#pragma GCC unroll 8
-    for (int a = 0; a < tall; a++)
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]);
+    store_sums(tall, rows, p, j, sum, NULL);
 }
 
-INLINE void int4_by_group(int tall, int rows, const struct few_product *p, int64_t j) {
-    if (p->groups->group == 32) block_int4(tall, rows, 32, p, j);
-    else if (p->groups->group == 64) block_int4(tall, rows, 64, p, j);
-    else block_int4(tall, rows, 128, p, j);
-}
 #endif
 
-INLINE void one_block(enum few_kind kind, int tall, int rows, const struct few_product *p, int64_t j) {
+/* ---- all kinds ---- */
+
+/* group: of kinds with codes in groups; a constant, as the rest are. */
+INLINE void one_block(enum few_kind kind, int64_t group, int tall, int rows, const struct few_product *p, int64_t j) {
+    switch (kind) {
 #if defined(__AVX512BF16__)
-    if (kind == FEW_BF16_DOT) {
-        block_dot(tall, rows, p, j);
-        return;
-    }
-    if (kind == FEW_INT8_DOT) {
-        block_int8(tall, rows, p, j);
-        return;
-    }
-    if (kind == FEW_INT4_DOT) {
-        int4_by_group(tall, rows, p, j);
-        return;
-    }
-    if (kind == FEW_BITMAP_DOT) {
-        block_bitmap(tall, rows, p, j);
-        return;
-    }
+    case FEW_BF16_DOT: block_dot(tall, rows, p, j); break;
+    case FEW_INT8_DOT: block_int8(tall, rows, p, j); break;
+    case FEW_INT4_DOT: block_int4(0, tall, rows, group, p, j); break;
+    case FEW_BITMAP_DOT: block_bitmap(tall, rows, p, j); break;
+    case FEW_INT8_CODES: block_int8_codes(tall, rows, p, j); break;
+    case FEW_INT4_CODES: block_int4(1, tall, rows, group, p, j); break;
 #endif
-    block(kind, tall, rows, p, j);
+    default: (void)group; block(kind, tall, rows, p, j);
+    }
 }
 
 /* Rows side by side lie far apart, so that each stream runs on from row to row: prefetchers need that where rows are short. */
-INLINE void all_blocks(enum few_kind kind, int tall, int rows, const struct few_product *whole) {
+INLINE void all_blocks(enum few_kind kind, int64_t group, int tall, int rows, const struct few_product *whole) {
     struct few_product p = *whole;
     p.spread = p.n / tall;
-    for (int64_t j = 0; j < p.spread; j++) one_block(kind, tall, rows, &p, j);
-    for (int64_t j = p.spread * tall; j < p.n; j++) one_block(kind, 1, rows, &p, j);
+    for (int64_t j = 0; j < p.spread; j++) one_block(kind, group, tall, rows, &p, j);
+    for (int64_t j = p.spread * tall; j < p.n; j++) one_block(kind, group, 1, rows, &p, j);
 }
 
 /* How many rows of the matrix run side by side: as many as the registers hold sums for. */
@@ -297,46 +401,45 @@ enum { TALL_1 = 8, TALL_2 = 4, TALL_4 = 4, TALL_8 = 2 };
 enum { TALL_1 = 4, TALL_2 = 4, TALL_4 = 2, TALL_8 = 1 };
 #endif
 
-INLINE void by_rows(enum few_kind kind, const struct few_product *p) {
-    switch (p->rows) {
-    case 1: all_blocks(kind, TALL_1, 1, p); break;
-    case 2: all_blocks(kind, TALL_2, 2, p); break;
-    case 3: all_blocks(kind, TALL_4, 3, p); break;
-    case 4: all_blocks(kind, TALL_4, 4, p); break;
-    case 5: all_blocks(kind, TALL_8, 5, p); break;
-    case 6: all_blocks(kind, TALL_8, 6, p); break;
-    case 7: all_blocks(kind, TALL_8, 7, p); break;
-    default: all_blocks(kind, TALL_8, 8, p); break;
+/* A function for each number of rows: the compiler gives registers out well in small ones only. */
+#define ROWS(name, kind, group, tall, rows) static __attribute__((noinline)) void name##_##rows(const struct few_product *p) { all_blocks(kind, group, tall, rows, p); }
+#define KIND(name, kind, group) \
+    ROWS(name, kind, group, TALL_1, 1) ROWS(name, kind, group, TALL_2, 2) ROWS(name, kind, group, TALL_4, 3) ROWS(name, kind, group, TALL_4, 4) \
+    ROWS(name, kind, group, TALL_8, 5) ROWS(name, kind, group, TALL_8, 6) ROWS(name, kind, group, TALL_8, 7) ROWS(name, kind, group, TALL_8, 8) \
+    static void name(const struct few_product *p) { \
+        static void (*const by_rows[])(const struct few_product *) = {name##_1, name##_2, name##_3, name##_4, name##_5, name##_6, name##_7, name##_8}; \
+        by_rows[p->rows - 1](p); \
     }
-}
+KIND(few_f32, FEW_F32, 0)
+KIND(few_bf16, FEW_BF16, 0)
+KIND(few_f16, FEW_F16, 0)
+KIND(few_int8, FEW_INT8, 0)
+#if defined(__AVX512BF16__)
+KIND(few_bf16_dot, FEW_BF16_DOT, 0)
+KIND(few_int8_dot, FEW_INT8_DOT, 0)
+KIND(few_bitmap_dot, FEW_BITMAP_DOT, 0)
+KIND(few_int8_codes, FEW_INT8_CODES, 0)
+KIND(int4_dot_32, FEW_INT4_DOT, 32)
+KIND(int4_dot_64, FEW_INT4_DOT, 64)
+KIND(int4_dot_128, FEW_INT4_DOT, 128)
+KIND(int4_codes_32, FEW_INT4_CODES, 32)
+KIND(int4_codes_64, FEW_INT4_CODES, 64)
+KIND(int4_codes_128, FEW_INT4_CODES, 128)
+#define BY_GROUP(name) \
+    static void few_##name(const struct few_product *p) { (p->groups->group == 32 ? name##_32 : p->groups->group == 64 ? name##_64 : name##_128)(p); }
+BY_GROUP(int4_dot)
+BY_GROUP(int4_codes)
+#endif
 
 void ISA_NAME(isa_few)(const struct few_product *p) {
-    switch (p->kind) {
-    case FEW_F32: by_rows(FEW_F32, p); break;
-    case FEW_BF16: by_rows(FEW_BF16, p); break;
-    case FEW_F16: by_rows(FEW_F16, p); break;
-    case FEW_INT8: by_rows(FEW_INT8, p); break;
-    case FEW_BF16_DOT:
+    static void (*const kinds[])(const struct few_product *) = {
+        [FEW_F32] = few_f32, [FEW_BF16] = few_bf16, [FEW_F16] = few_f16, [FEW_INT8] = few_int8,
 #if defined(__AVX512BF16__)
-        by_rows(FEW_BF16_DOT, p);
+        [FEW_BF16_DOT] = few_bf16_dot, [FEW_INT8_DOT] = few_int8_dot, [FEW_INT4_DOT] = few_int4_dot, [FEW_BITMAP_DOT] = few_bitmap_dot,
+        [FEW_INT8_CODES] = few_int8_codes, [FEW_INT4_CODES] = few_int4_codes,
 #endif
-        break;
-    case FEW_INT8_DOT:
-#if defined(__AVX512BF16__)
-        by_rows(FEW_INT8_DOT, p);
-#endif
-        break;
-    case FEW_INT4_DOT:
-#if defined(__AVX512BF16__)
-        by_rows(FEW_INT4_DOT, p);
-#endif
-        break;
-    case FEW_BITMAP_DOT:
-#if defined(__AVX512BF16__)
-        by_rows(FEW_BITMAP_DOT, p);
-#endif
-        break;
-    }
+    };
+    kinds[p->kind](p);
 }
 
 void ISA_NAME(isa_expand)(const void *row, int64_t n, uint16_t *y) {

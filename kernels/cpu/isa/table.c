@@ -35,7 +35,10 @@ double ISA_NAME(isa_spin)(int is_bf16, int64_t n) {
 extern const struct isa_kernels ISA_NAME(isa_kernels);
 const struct isa_kernels ISA_NAME(isa_kernels) = {
     .lanes = LANES,
+#if defined(__AVX512VNNI__)
+    .has_codes = 1,
+#endif
     ROW(to_f32), ROW(from_f32), ROW(from_int8), ROW(scale), ROW(add), ROW(mul), ROW(silu), ROW(softmax), ROW(swiglu), ROW(finish),
     ROW(rmsnorm), ROW(add_rmsnorm), ROW(rope), ROW(argmax), ROW(sum_exp), ROW(dot), ROW(add_scaled), ROW(transpose),
-    ROW(expand), ROW(few), ROW(tile), ROW(softmax_tile), ROW(spin),
+    ROW(expand), ROW(few), ROW(round_row), ROW(code_row), ROW(strip), ROW(codes), ROW(tile), ROW(softmax_tile), ROW(spin),
 };

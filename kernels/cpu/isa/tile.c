@@ -50,25 +50,6 @@ void ISA_NAME(isa_tile)(const struct tile_product *p) {
 
 /* ---- transposition ---- */
 
-/* LANES² elements: first the 4 × 4 squares within lanes of 128 bits, by interleaving; then the lanes themselves. */
-INLINE void transpose_square(vf *rows) {
-    vf t[LANES];
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; i += 2) {
-        t[i] = v_low32(rows[i], rows[i + 1]);
-        t[i + 1] = v_high32(rows[i], rows[i + 1]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; i += 4) { /* row i + j: columns j, 4 + j, … of rows i to i + 3 */
-        rows[i] = v_low64(t[i], t[i + 2]);
-        rows[i + 1] = v_high64(t[i], t[i + 2]);
-        rows[i + 2] = v_low64(t[i + 1], t[i + 3]);
-        rows[i + 3] = v_high64(t[i + 1], t[i + 3]);
-    }
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) v_transpose_lanes(rows + j);
-}
-
 INLINE void transpose(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride) {
     int64_t wide = (rows + 15) / 16 * 16;
     for (int64_t r = 0; r < wide; r += LANES)
@@ -80,7 +61,7 @@ INLINE void transpose(enum dtype t, const void *x, int64_t x_stride, int64_t row
                 int64_t at = (r + i) * x_stride + c;
                 square[i] = r + i >= rows ? v_set(0) : n >= LANES ? v_load(t, x, at) : v_load_part(t, x, at, n);
             }
-            transpose_square(square);
+            v_transpose(square);
 #pragma GCC unroll 16
             for (int i = 0; i < LANES; i++)
                 if (i < n) v_store(DTYPE_F32, y + (c + i) * y_stride, r, square[i]);

@@ -39,6 +39,15 @@ INLINE vf v_fma(vf a, vf b, vf c) {
 #endif
 }
 
+#if defined(__AVX512VNNI__)
+/* sum + u · s, four bytes a lane, u unsigned. In these words since the compilers' own function makes them copy every sum. */
+INLINE vi v_dot_codes(vi sum, vi u, vi s) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(u), "v"(s));
+    return sum;
+}
+INLINE vi v_load_codes(const void *p) { return (vi)_mm512_loadu_si512(p); }
+#endif
+
 INLINE vi v_round(vf x) { /* to nearest, ties to even; in range */
 #if LANES == 16
     return (vi)_mm512_cvtps_epi32((__m512)x);
@@ -106,6 +115,25 @@ INLINE void v_transpose_lanes(vf *v) {
 #endif
 }
 
+/* LANES² elements: first the 4 × 4 squares within lanes of 128 bits, by interleaving; then the lanes themselves. */
+INLINE void v_transpose(vf *rows) {
+    vf t[LANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i += 2) {
+        t[i] = v_low32(rows[i], rows[i + 1]);
+        t[i + 1] = v_high32(rows[i], rows[i + 1]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i += 4) { /* row i + j: columns j, 4 + j, … of rows i to i + 3 */
+        rows[i] = v_low64(t[i], t[i + 2]);
+        rows[i + 1] = v_high64(t[i], t[i + 2]);
+        rows[i + 2] = v_low64(t[i + 1], t[i + 3]);
+        rows[i + 3] = v_high64(t[i + 1], t[i + 3]);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) v_transpose_lanes(rows + j);
+}
+
 /* ---- memory ---- */
 
 INLINE vf vh_bf16(vh h) { return (vf)(__builtin_convertvector(h, vu) << 16); }
@@ -155,6 +183,16 @@ INLINE vf v_load(enum dtype t, const void *p, int64_t i) {
 INLINE void v_store(enum dtype t, void *p, int64_t i, vf x) {
     if (t == DTYPE_F32) *(vf_any *)(void *)((float *)p + i) = x;
     else *(vh_any *)(void *)((uint16_t *)p + i) = t == DTYPE_BF16 ? bf16_vh(x) : f16_vh(x);
+}
+
+/* The first n of whole numbers in the range of a byte, as bytes. */
+INLINE void v_store_bytes(void *p, vi x, int64_t n) {
+#if LANES == 16
+    if (n == LANES) _mm_storeu_si128(p, _mm512_cvtepi32_epi8((__m512i)x));
+    else _mm_mask_storeu_epi8(p, (__mmask16)((1u << n) - 1), _mm512_cvtepi32_epi8((__m512i)x));
+#else
+    for (int64_t i = 0; i < n; i++) ((int8_t *)p)[i] = (int8_t)x[i];
+#endif
 }
 
 /* LANES signed bytes as floats. */

@@ -1,0 +1,438 @@
+/* linear_many.c: products of more rows of x than stream: by the dense library, or by our own kernel where weights and x are
+ * codes. x is brought into the form that a product wants by all members together, w a tile at a time by each. */
+#include "kernels/cpu/dense.h"
+#include "kernels/cpu/linear.h"
+#include "kernels/encodings/planes.h"
+
+enum {
+    BLOCK_ROWS = 512,        /* rows of x of one product */
+    CONVERTED_COLUMNS = 128, /* a tile, where w or the number of rows fills the cache */
+    WIDE_COLUMNS = 512,      /* and where neither does: fewer calls */
+    TILE_ELEMENTS = BLOCK_ROWS * (CONVERTED_COLUMNS + CODES_STRIP),
+    SHARED_ROWS = 1024,      /* rows of x converted at a time */
+    LEAST_GROUP = 32,        /* of codes */
+    MAX_SETS = 32            /* shapes of launch whose primitives are kept */
+};
+
+/* ---- how a segment's rows are multiplied ---- */
+
+enum engine { ENGINE_F32, ENGINE_F32_CONVERTED, ENGINE_BF16, ENGINE_BF16_CONVERTED, ENGINE_CODES };
+
+static enum engine engine_of(const struct cpu_device *d, enum dtype x, const struct cpu_segment *s) {
+    const struct encoding *w = s->encoding;
+    int is_bf16 = d->has_dense_bf16 && x == DTYPE_BF16;
+    if (s->rounds_inputs) return d->isa->has_codes ? ENGINE_CODES : ENGINE_F32_CONVERTED;
+    if (w == &encoding_f32) return ENGINE_F32;
+    if (w == &encoding_bf16) return is_bf16 ? ENGINE_BF16 : ENGINE_F32_CONVERTED;
+    /* Whole numbers up to 127 are exact in bf16; their row's scale is applied to the sum. */
+    if (w == &encoding_int8_row) return is_bf16 ? ENGINE_BF16_CONVERTED : ENGINE_F32_CONVERTED;
+    if (w == &encoding_bitmap_bf16 && is_bf16) return ENGINE_BF16_CONVERTED;
+    return ENGINE_F32_CONVERTED;
+}
+
+static int is_bf16_engine(enum engine e) { return e == ENGINE_BF16 || e == ENGINE_BF16_CONVERTED; }
+
+/* Forms of x beside the stored one that a weight's segments want. */
+enum form { FORM_WIDE = 1, FORM_ROUNDED = 2, FORM_CODES = 4, FORM_SUMS = 8 }; /* f32; whole numbers in f32; codes; codes' sums by groups */
+
+static int form_of(const struct cpu_device *d, enum dtype x, const struct cpu_segment *s) {
+    enum engine e = engine_of(d, x, s);
+    if (e == ENGINE_CODES) return FORM_CODES | (s->encoding->groups && s->encoding->groups->zero != DTYPE_U8 ? FORM_SUMS : 0);
+    if (s->rounds_inputs) return FORM_ROUNDED;
+    return !is_bf16_engine(e) && x != DTYPE_F32 ? FORM_WIDE : 0;
+}
+
+/* What a weight asks of scratch and of x. */
+struct wants {
+    int forms, has_conversion, group; /* group: of the sums */
+};
+
+static struct wants wants_of(const struct cpu_device *d, enum dtype x, const struct cpu_weight *w) {
+    struct wants out = {0};
+    for (int i = 0; i < w->n_segments; i++) {
+        enum engine e = engine_of(d, x, &w->segments[i]);
+        int form = form_of(d, x, &w->segments[i]);
+        out.has_conversion |= e == ENGINE_F32_CONVERTED || e == ENGINE_BF16_CONVERTED || e == ENGINE_CODES;
+        out.forms |= form;
+        if (form & FORM_SUMS) out.group = w->segments[i].encoding->groups->group;
+    }
+    return out;
+}
+
+/* ---- the forms of x, in the block that members share ---- */
+
+static int64_t code_stride(int64_t k) { return whole_runs(k, CODES_PAD) + CODES_PAD; }
+
+struct shared_rows {
+    float *wide, *rounded;   /* (rows, k) */
+    float *scales;           /* (rows) */
+    float *sums;             /* (rows, k / group) */
+    uint8_t *codes;          /* (rows, code_stride), each plus 128 */
+};
+
+static size_t shared_bytes(int forms, int64_t rows, int64_t k) {
+    size_t n = (size_t)(rows * k) * sizeof(float), bytes = 0;
+    if (forms & FORM_WIDE) bytes += n;
+    if (forms & FORM_ROUNDED) bytes += n;
+    if (forms & (FORM_ROUNDED | FORM_CODES)) bytes += (size_t)rows * sizeof(float);
+    if (forms & FORM_SUMS) bytes += (size_t)(rows * (k / LEAST_GROUP)) * sizeof(float);
+    if (forms & (FORM_ROUNDED | FORM_CODES)) bytes += (size_t)(rows * code_stride(k));
+    return bytes;
+}
+
+static struct shared_rows share_out(void *block, const struct wants *w, int64_t rows, int64_t k) {
+    struct shared_rows s = {0};
+    float *at = block;
+    int64_t n = rows * k;
+    if (w->forms & FORM_WIDE) s.wide = at, at += n;
+    if (w->forms & FORM_ROUNDED) s.rounded = at, at += n;
+    if (w->forms & (FORM_ROUNDED | FORM_CODES)) s.scales = at, at += rows;
+    if (w->forms & FORM_SUMS) s.sums = at, at += rows * (k / w->group);
+    s.codes = (uint8_t *)at;
+    return s;
+}
+
+/* ---- one member's product ---- */
+
+struct many {
+    const struct cpu_call *c;
+    struct dense_set *set;
+    int is_planning;         /* only adds to the set what a run will ask of it */
+    struct error *e;
+    enum status status;
+    int64_t rows, k, columns, stride;  /* columns: of a tile; stride: of a row of it */
+    struct wants wants;
+    const void *x;           /* as stored */
+    struct shared_rows shared;
+    float *y, *up;
+    void *w;                 /* a converted tile of w */
+};
+
+/* Beside the two tiles of y: w converted; for codes also scales, zero points, what the offset of x adds, and a row and a strip's
+ * rows on their way. */
+static size_t many_bytes(int64_t k, int has_conversion) {
+    size_t groups = (size_t)(k / LEAST_GROUP + 2), codes = (size_t)code_stride(k);
+    if (!has_conversion) return 2 * (size_t)TILE_ELEMENTS * sizeof(float);
+    return 2 * (size_t)TILE_ELEMENTS * sizeof(float) + CONVERTED_COLUMNS * ((size_t)k * sizeof(float) + CODES_PAD) +
+           (2 * groups + 1) * CONVERTED_COLUMNS * sizeof(float) + groups * sizeof(float) + (CODES_STRIP + 1) * codes;
+}
+
+static struct many many_begin(const struct cpu_call *c, struct dense_set *set) {
+    const struct cpu_weight *w = c->o->weight;
+    enum dtype t = cpu_in_type(c, 0)->dtype;
+    struct many m = {.c = c, .set = set, .rows = rows_of(c), .k = w->cols, .x = cpu_in(c, 0), .wants = wants_of(c->q->device, t, w)};
+    int fits_wide = m.rows <= BLOCK_ROWS * CONVERTED_COLUMNS / WIDE_COLUMNS;
+    m.columns = !m.wants.has_conversion && fits_wide ? WIDE_COLUMNS : CONVERTED_COLUMNS;
+    m.stride = m.columns + (m.wants.forms & FORM_CODES ? CODES_STRIP : 0);
+    m.shared = share_out(c->q->device->shared, &m.wants, least(m.rows, SHARED_ROWS), m.k);
+    m.y = cpu_scratch(c);
+    m.up = m.y + TILE_ELEMENTS;
+    m.w = m.up + TILE_ELEMENTS;
+    return m;
+}
+
+/* n columns of w from `first` on times `rows` rows of x from `row` on, which is row `at` of the shared forms; into y (rows, stride). */
+struct piece {
+    const struct cpu_segment *s;
+    enum engine engine;
+    int64_t first, n, row, at, rows;
+    float *y;
+};
+
+/* ---- by the dense library ---- */
+
+/* Rows of w as the engine takes them: where they lie, or converted. */
+static const void *piece_weights(const struct many *m, const struct piece *p) {
+    const struct isa_kernels *isa = cpu_isa(m->c);
+    const struct cpu_segment *s = p->s;
+    if (p->engine == ENGINE_F32 || p->engine == ENGINE_BF16) return cpu_row(s, p->first - s->first);
+    enum dtype t = is_bf16_engine(p->engine) ? DTYPE_BF16 : DTYPE_F32;
+    for (int64_t i = 0; i < p->n && !m->is_planning; i++) {
+        const char *row = cpu_row(s, p->first - s->first + i);
+        void *to = cpu_at_out(m->w, t, i * m->k);
+        if (s->encoding == &encoding_bitmap_bf16 && t == DTYPE_BF16) isa->expand(row, m->k, to);
+        else if (s->encoding == &encoding_int8_row) isa->from_int8(t, (const int8_t *)row + sizeof(float), to, m->k);
+        else if (s->encoding == &encoding_bf16) isa->to_f32(DTYPE_BF16, row, to, m->k);
+        else if (s->encoding == &encoding_f16) isa->to_f32(DTYPE_F16, row, to, m->k);
+        else s->encoding->decode(row, to, m->k);
+    }
+    return m->w;
+}
+
+/* Columns of y times the scales at the heads of w's rows. */
+static void apply_scales(const struct many *m, const struct piece *p) {
+    float scales[CONVERTED_COLUMNS];
+    for (int64_t j = 0; j < p->n; j++) memcpy(&scales[j], cpu_row(p->s, p->first - p->s->first + j), sizeof *scales);
+    for (int64_t r = 0; r < p->rows; r++) cpu_isa(m->c)->mul(DTYPE_F32, p->y + r * m->stride, scales, p->y + r * m->stride, p->n);
+}
+
+static const void *piece_rows(const struct many *m, const struct piece *p) {
+    enum dtype t = cpu_in_type(m->c, 0)->dtype;
+    if (p->s->rounds_inputs) return m->shared.rounded + p->at * m->k;
+    if (is_bf16_engine(p->engine) || t == DTYPE_F32) return cpu_at(m->x, t, p->row * m->k);
+    return m->shared.wide + p->at * m->k;
+}
+
+static void multiply_dense(struct many *m, const struct piece *p) {
+    struct dense_key key = {.m = p->rows, .n = p->n, .k = m->k, .a_stride = m->k, .b_stride = m->k, .c_stride = m->stride,
+                            .t = is_bf16_engine(p->engine) ? DTYPE_BF16 : DTYPE_F32};
+    const void *w = piece_weights(m, p);
+    if (m->status != STATUS_OK) return;
+    if (m->is_planning) {
+        m->status = dense_set_add(m->set, &key, m->e);
+        return;
+    }
+    m->status = dense_run(m->set, &key, m->c->member, piece_rows(m, p), w, p->y, m->c->q->device->dense_scratch[m->c->member]);
+    if (p->s->encoding == &encoding_int8_row) apply_scales(m, p);
+    for (int64_t r = 0; r < p->rows && p->s->rounds_inputs; r++)
+        cpu_isa(m->c)->scale(DTYPE_F32, p->y + r * m->stride, m->shared.scales[p->at + r], p->y + r * m->stride, p->n);
+}
+
+/* ---- codes by codes ---- */
+
+/* A tile of w ready for the kernel: n columns (a whole number of strips), groups of k. */
+struct code_tile {
+    int64_t n, k, group, n_groups;
+    int8_t *strips;
+    float *scales, *zeros, *offsets; /* (n_groups, n); minus scale times what is left of the zero point; (n) */
+    float *numbers;                  /* a row's, on their way */
+    int8_t *rows;                    /* a strip's, on their way */
+    uint8_t *ones;                   /* a row of x of which every element is 0, hence 128 */
+};
+
+static struct code_tile lay_out_tile(const struct many *m, const struct piece *p) {
+    const struct grouping *q = p->s->encoding->groups;
+    struct code_tile t = {.n = whole_runs(p->n, CODES_STRIP), .k = whole_runs(m->k, CODES_PAD)};
+    t.group = q ? q->group : least(t.k, CODES_MOST_GROUP);
+    t.n_groups = (t.k + t.group - 1) / t.group;
+    t.strips = m->w;
+    t.scales = (float *)(void *)(t.strips + CONVERTED_COLUMNS * t.k);
+    t.zeros = t.scales + t.n_groups * CONVERTED_COLUMNS;
+    t.offsets = t.zeros + t.n_groups * CONVERTED_COLUMNS;
+    t.numbers = t.offsets + CONVERTED_COLUMNS;
+    t.rows = (int8_t *)(t.numbers + t.n_groups);
+    t.ones = (uint8_t *)(t.rows + CODES_STRIP * t.k);
+    return t;
+}
+
+/* Column j's scales, and its zero points' rests, down the groups; those of padding are 0. */
+static void tile_scales(const struct many *m, const struct code_tile *t, const struct encoding *e, const char *row, int64_t j) {
+    const struct grouping *q = e->groups;
+    int64_t n = q ? m->k / q->group : t->n_groups;
+    float scale = 0;
+    if (q) cpu_isa(m->c)->to_f32(q->scale, grouped_scales(q, row, m->k), t->numbers, n);
+    else memcpy(&scale, row, sizeof scale);
+    for (int64_t g = 0; g < t->n_groups; g++) t->scales[g * t->n + j] = g >= n ? 0 : q ? t->numbers[g] : scale;
+    if (!q || q->zero == DTYPE_U8) return;
+    cpu_isa(m->c)->to_f32(q->zero, grouped_zeros(q, row, m->k), t->numbers, n);
+    for (int64_t g = 0; g < n; g++) t->zeros[g * t->n + j] = -t->scales[g * t->n + j] * (t->numbers[g] - (float)nearest_zero(t->numbers[g]));
+}
+
+static void tile_strip(const struct many *m, const struct piece *p, const struct code_tile *t, int64_t j) {
+    memset(t->rows, 0, (size_t)(CODES_STRIP * t->k));
+    for (int64_t i = 0; i < CODES_STRIP; i++) {
+        const char *row = j + i < p->n ? cpu_row(p->s, p->first - p->s->first + j + i) : NULL;
+        if (row) {
+            cpu_isa(m->c)->code_row(p->s->encoding, row, m->k, t->rows + i * t->k);
+            tile_scales(m, t, p->s->encoding, row, j + i);
+        } else {
+            for (int64_t g = 0; g < t->n_groups; g++) t->scales[g * t->n + j + i] = t->zeros[g * t->n + j + i] = 0;
+        }
+    }
+    cpu_isa(m->c)->strip(t->rows, t->k, t->strips + j * t->k);
+}
+
+static struct codes_product code_product(const struct code_tile *t) {
+    return (struct codes_product){.m = 1, .n = t->n, .k = t->k, .group = t->group, .x = t->ones, .x_stride = t->k, .w = t->strips, .scales = t->scales};
+}
+
+/* Zero points that are not whole enter by the groups' sums of x. */
+static void multiply_zeros(const struct many *m, const struct piece *p, const struct code_tile *t) {
+    int64_t groups = m->k / t->group;
+    cpu_isa(m->c)->tile(&(struct tile_product){.a = m->shared.sums + p->at * groups, .b = t->zeros, .c = p->y, .m = p->rows, .n = t->n, .k = groups,
+                                               .a_stride = groups, .b_stride = t->n, .c_stride = m->stride});
+}
+
+static void multiply_codes(const struct many *m, const struct piece *p) {
+    if (m->is_planning) return;
+    struct code_tile t = lay_out_tile(m, p);
+    for (int64_t j = 0; j < t.n; j += CODES_STRIP) tile_strip(m, p, &t, j);
+    struct codes_product k = code_product(&t);
+    memset(t.ones, 128, (size_t)t.k);
+    k.y = t.offsets;
+    k.y_stride = t.n;
+    cpu_isa(m->c)->codes(&k);
+    k.is_added = p->s->encoding->groups && p->s->encoding->groups->zero != DTYPE_U8;
+    if (k.is_added) multiply_zeros(m, p, &t);
+    k.m = p->rows;
+    k.x = m->shared.codes + p->at * code_stride(m->k);
+    k.x_stride = code_stride(m->k);
+    k.offsets = t.offsets;
+    k.row_scales = m->shared.scales + p->at;
+    k.y = p->y;
+    k.y_stride = m->stride;
+    cpu_isa(m->c)->codes(&k);
+}
+
+/* ---- tiles ---- */
+
+/* y (rows, m->stride) = x[row..row+rows) · w[first..first+n)ᵀ. `base`: row of x that the shared forms begin with. */
+static void many_rows(struct many *m, int64_t first, int64_t n, int64_t row, int64_t base, int64_t rows, float *y) {
+    while (n > 0) {
+        const struct cpu_segment *s = cpu_segment_of(m->c->o->weight, first);
+        struct piece p = {s, engine_of(m->c->q->device, cpu_in_type(m->c, 0)->dtype, s), first, least(n, s->first + s->rows - first), row, row - base, rows, y};
+        if (p.engine == ENGINE_CODES) multiply_codes(m, &p);
+        else multiply_dense(m, &p);
+        first += p.n;
+        n -= p.n;
+        y += p.n;
+    }
+}
+
+/* One tile of columns for the rows from..to, in blocks of rows that differ by at most one. */
+static void many_tile(struct many *m, int64_t first, int64_t n, int64_t from, int64_t to, int64_t base) {
+    int64_t blocks = (to - from + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    for (int64_t b = 0; b < blocks; b++) {
+        int64_t row = from + (to - from) * b / blocks, rows = from + (to - from) * (b + 1) / blocks - row;
+        struct tile t = {first, n, row, rows, m->y, m->up, m->stride};
+        many_rows(m, first, n, row, base, rows, m->y);
+        if (is_swiglu(m->c->o->op)) many_rows(m, columns_of(m->c) + first, n, row, base, rows, m->up);
+        if (!m->is_planning) linear_store(m->c, &t);
+    }
+}
+
+static void sum_groups(const struct many *m, const uint8_t *codes, float *sums) {
+    for (int64_t g = 0; g < m->k / m->wants.group; g++) {
+        int sum = 0;
+        for (int i = 0; i < m->wants.group; i++) sum += codes[g * m->wants.group + i];
+        sums[g] = (float)(sum - 128 * m->wants.group);
+    }
+}
+
+/* Row `row` of x, which is row `at` of the shared ones. */
+static void share_row(const struct many *m, int64_t row, int64_t at) {
+    const struct isa_kernels *isa = cpu_isa(m->c);
+    enum dtype t = cpu_in_type(m->c, 0)->dtype;
+    const void *x = cpu_at(m->x, t, row * m->k);
+    const struct shared_rows *s = &m->shared;
+    uint8_t *codes = s->codes + at * code_stride(m->k);
+    if (s->wide) isa->to_f32(t, x, s->wide + at * m->k, m->k);
+    if (!s->scales) return;
+    s->scales[at] = isa->round_row(t, x, m->k, (int8_t *)codes);
+    if (s->rounded) isa->from_int8(DTYPE_F32, (const int8_t *)codes, s->rounded + at * m->k, m->k);
+    for (int64_t i = 0; i < m->k; i++) codes[i] ^= 128;
+    memset(codes + m->k, 128, (size_t)(code_stride(m->k) - m->k));
+    if (s->sums) sum_groups(m, codes, s->sums + at * (m->k / m->wants.group));
+}
+
+static void share_rows(const struct many *m, int64_t from, int64_t to) {
+    int64_t first, last;
+    cpu_slice(to - from, 1, m->c->member, m->c->members, &first, &last);
+    for (int64_t i = first; i < last; i++) share_row(m, from + i, i);
+}
+
+/* Where x must be converted, all members do so together, SHARED_ROWS at a time. */
+static void many_walk(struct many *m) {
+    const struct cpu_call *c = m->c;
+    int64_t first, last, step = m->wants.forms ? SHARED_ROWS : m->rows;
+    cpu_slice(columns_of(c), COLUMN_UNIT, c->member, c->members, &first, &last);
+    for (int64_t from = 0; from < m->rows; from += step) {
+        int64_t to = least(from + step, m->rows);
+        int is_meeting = m->wants.forms && !m->is_planning;
+        if (is_meeting && from > 0) team_barrier(c->q->device->team, c->member);
+        if (is_meeting) share_rows(m, from, to);
+        if (is_meeting) team_barrier(c->q->device->team, c->member);
+        for (int64_t j = first; j < last; j += m->columns) many_tile(m, j, least(m->columns, last - j), from, to, from);
+    }
+}
+
+/* ---- sets of primitives, by rows ---- */
+
+struct cpu_dense {
+    struct {
+        int64_t rows;
+        uint64_t used;
+        struct dense_set *set;
+    } sets[MAX_SETS];
+    int n, present;          /* the set of the symbols in force */
+    uint64_t clock;
+};
+
+void cpu_dense_close(struct cpu_dense *s) {
+    for (int i = 0; s && i < s->n; i++) dense_set_close(s->sets[i].set);
+    mem_free(s);
+}
+
+static int is_linear(const struct op *op) { return op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU; }
+
+static enum status plan_set(struct cpu_prepared *q, struct dense_set *set, struct error *e) {
+    int size = q->device->size;
+    for (size_t i = 0; i < q->head.program->n_ops; i++)
+        for (int member = 0; member < size && is_linear(q->ops[i].op); member++) {
+            struct cpu_call c = {q, &q->ops[i], member, size};
+            if (!cpu_is_many_rows(rows_of(&c))) break;
+            struct many m = many_begin(&c, set);
+            m.is_planning = 1;
+            m.e = e;
+            many_walk(&m);
+            if (m.status != STATUS_OK) return m.status;
+        }
+    return STATUS_OK;
+}
+
+/* The launch's shape, as far as linears see it: R, and B where rows were gathered. */
+static int64_t shape_of(const struct cpu_prepared *q) { return q->symbols[SYMBOL_R] * (INT64_C(1) << 31) + q->symbols[SYMBOL_B]; }
+
+static int has_many(const struct cpu_prepared *q) { return q->symbols[SYMBOL_R] > FEW_LIMIT || q->symbols[SYMBOL_B] > FEW_LIMIT; }
+
+enum status cpu_linear_bind(struct cpu_prepared *q, struct error *e) {
+    struct cpu_dense *s = q->dense;
+    if (!has_many(q)) return STATUS_OK;
+    if (!s) s = q->dense = mem_alloc(sizeof *s);
+    int64_t shape = shape_of(q);
+    for (s->present = 0; s->present < s->n; s->present++)
+        if (s->sets[s->present].rows == shape) {
+            s->sets[s->present].used = ++s->clock;
+            return STATUS_OK;
+        }
+    int at = 0;
+    if (s->n < MAX_SETS) at = s->n;
+    else
+        for (int i = 1; i < MAX_SETS; i++)
+            if (s->sets[i].used < s->sets[at].used) at = i;
+    struct dense_set *set = dense_set_open(q->device->size);
+    int threads = dense_single_thread();
+    enum status status = plan_set(q, set, e);
+    dense_restore_threads(threads);
+    if (status == STATUS_OK)
+        status = cpu_scratch_grow(q->device->dense_scratch, q->device->size, &q->device->dense_scratch_bytes, dense_set_scratch(set), e);
+    if (status != STATUS_OK) {
+        dense_set_close(set);
+        return status;
+    }
+    if (at == s->n) s->n++;
+    else dense_set_close(s->sets[at].set);
+    s->sets[at].rows = shape;
+    s->sets[at].used = ++s->clock;
+    s->sets[at].set = set;
+    s->present = at;
+    return STATUS_OK;
+}
+
+/* ---- the operation ---- */
+
+void linear_many(const struct cpu_call *c) {
+    struct cpu_dense *s = c->q->dense;
+    struct many m = many_begin(c, s->sets[s->present].set);
+    int threads = dense_single_thread();
+    many_walk(&m);
+    dense_restore_threads(threads);
+    if (m.status != STATUS_OK) cpu_fault(c, m.status, "the dense library failed in a linear of %lld rows", (long long)m.rows);
+}
+
+void linear_many_need(const struct cpu_device *d, enum dtype x, int64_t max_rows, const struct cpu_weight *w, struct cpu_need *out) {
+    struct wants wants = wants_of(d, x, w);
+    size_t bytes = many_bytes(w->cols, wants.has_conversion);
+    out->shared = shared_bytes(wants.forms, least(max_rows, SHARED_ROWS), w->cols);
+    if (out->scratch < bytes) out->scratch = bytes;
+}
