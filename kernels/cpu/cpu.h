@@ -22,6 +22,7 @@ struct cpu_segment {
     const char *data;        /* the mapped file, or `owned` */
     size_t stride;           /* bytes a row, at most where rows differ */
     int rounds_inputs;       /* rows of x are rounded to eight bits before they meet it */
+    size_t strip_bytes;      /* kept in strips of rows (strips.h), so long each, and not row by row; 0: it is not */
     size_t *starts;          /* (rows + 1) where rows differ: bytes from `data`; else NULL */
     void *owned;
     size_t owned_bytes;

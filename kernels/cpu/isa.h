@@ -19,7 +19,7 @@ enum isa isa_best(void);
 enum status isa_choose(const char *name, enum isa *out, struct error *e);
 
 /* How a weight's numbers are stored, as far as the kernels for few rows read them themselves. */
-enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT8_DOT, FEW_INT4_DOT, FEW_BITMAP_DOT, FEW_INT8_CODES, FEW_INT4_CODES };
+enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT8_DOT, FEW_INT4_DOT, FEW_BITMAP_DOT };
 
 /* y[r·y_stride + j] = Σ_i w[j, i] x[r, i], j < n, r < rows ≤ FEW_MAX_ROWS, accumulated in f32.
  * x: f32 (rows, x_stride); FEW_BF16_DOT: bf16. x_stride is a multiple of FEW_PAD and what lies beyond k is zero.
@@ -27,8 +27,6 @@ enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT8_DOT
  * in the order of their words: for each 128 elements, j < 4 and words i < 32 of theirs code j of word i; zero up to a multiple of 128;
  * FEW_INT8_DOT: as FEW_INT8 with x bf16, of each 64 first the even elements, then the odd; zero up to a multiple of 64.
  * FEW_BITMAP_DOT: rows of masks and bf16 values (encodings/bitmap.c), x bf16, row j at w_starts[j] bytes.
- * FEW_INT8_CODES, FEW_INT4_CODES: rows of FEW_INT8, of groups, with x in eight bits (int8, a scale a row in x_scales): in order, with
- * 128 Σ x in x_offsets; and for each 128 elements codes 0 and 2 of each word, word by word, then codes 1 and 3.
  * x_sums[r·sums_stride + g] = Σ x of group g, 0 up to a multiple of 16 groups. Weights are read once for all rows. */
 enum { FEW_MAX_ROWS = 8, FEW_PAD = 32 };
 struct encoding;
@@ -42,8 +40,7 @@ struct few_product {
     float *y;
     const size_t *w_starts;
     const struct grouping *groups;
-    const float *x_sums, *x_scales;
-    const int32_t *x_offsets;
+    const float *x_sums;
     int64_t sums_stride;
     int64_t spread;                /* private to the kernels */
 };
@@ -56,20 +53,23 @@ struct tile_product {
     int is_added;
 };
 
-/* Products of eight-bit codes (only where has_codes): y[r, j] = row_scales[r] (Σ_g scales[g, j] Σ_{i in g} x[r, i] w[j, i] − offsets[j]), or with
- * y's old value as one more summand of the parentheses; the inner sums are exact. x (m, x_stride); w in strips of CODES_STRIP
- * rows, one after the other, of each first elements 0 to 3 of all its rows, then 4 to 7, …; n a multiple of the strip, k of 64;
- * scales (⌈k / group⌉, n). At most 2^15 elements a group. */
-enum { CODES_STRIP = 16, CODES_PAD = 64, CODES_MOST_GROUP = 1 << 15 };
-struct codes_product {
-    int64_t m, n, k, group;
-    const uint8_t *x;
+/* Products of codes (only where has_codes): y[r, j] = x_scales[r] Σ_g scale[g, j] (Σ_{i in g} x[r, i] w[j, i] − zero[g, j] x_sums[r, g]) for
+ * grouped weights, else x_scales[r] scale[j] (Σ_i x[r, i] w[j, i]); the inner sums are exact. x: int8 (m, x_stride), zero beyond k up to a
+ * multiple of STRIP_PAD; w: `strips` strips (kernels/cpu/strips.h), `strip_stride` bytes apart; y: STRIP_ROWS columns a strip. */
+enum { STRIP_ROWS = 16, STRIP_PAD = 64, STRIP_MOST_CODES = 1 << 15 };
+struct strips_product {
+    int64_t m, strips, k;
+    const struct grouping *groups; /* NULL: int8_row */
+    const int8_t *x;
     int64_t x_stride;
-    const int8_t *w;
-    const float *scales, *offsets, *row_scales; /* offsets, row_scales: NULL where they are 0 and 1 */
+    const float *x_scales;         /* (m) */
+    const int32_t *x_offsets;      /* (m) 128 Σ x, of weights without groups */
+    const float *x_sums;           /* (m, sums_stride), of weights with groups */
+    int64_t sums_stride;
+    const char *w;
+    size_t strip_stride;
     float *y;
     int64_t y_stride;
-    int is_added;
 };
 
 /* One step of a softmax that goes through its keys in tiles (Milakov & Gimelshein 2018): for each row i of
@@ -113,11 +113,9 @@ struct isa_kernels {
     void (*few)(const struct few_product *p);
     /* codes = x rounded to nearest (half to even) in steps of the returned scale, max|x| / 127, as encodings/int8_row.c has it. */
     float (*round_row)(enum dtype t, const void *x, int64_t n, int8_t *codes);
-    /* Codes of a row of int8_row or of groups, these less nearest_zero of their zero points (encodings/planes.h). */
-    void (*code_row)(const struct encoding *e, const void *row, int64_t n, int8_t *codes);
-    /* A strip of rows (CODES_STRIP, k) of codes, k a multiple of CODES_PAD. */
+    /* Rows (STRIP_ROWS, k) of bytes, four of a row a lane: of each 4 elements those of all rows; k a multiple of STRIP_PAD. */
     void (*strip)(const int8_t *rows, int64_t k, int8_t *strip);
-    void (*codes)(const struct codes_product *p);
+    void (*strips)(const struct strips_product *p);
     void (*tile)(const struct tile_product *p);
     void (*softmax_tile)(const struct softmax_tile *p);
     /* Runs n × 64 independent multiply-adds of the unit (0: f32, 1: bf16 dot): to time it. Returns flop done. */

@@ -33,6 +33,30 @@ void linear_store(const struct cpu_call *c, const struct tile *t) {
     else store_outputs(c, t);
 }
 
+/* ---- strips ---- */
+
+void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const struct strips_product *whole, int64_t row, int64_t n, float *side) {
+    struct strips_product p = *whole;
+    int64_t lead = row % STRIP_ROWS, here = least(n, STRIP_ROWS - lead);
+    p.groups = s->encoding->groups;
+    p.k = whole_runs(c->o->weight->cols, STRIP_PAD);
+    p.strip_stride = s->strip_bytes;
+    p.w = s->data + (size_t)(row / STRIP_ROWS) * s->strip_bytes;
+    if (lead > 0) { /* columns that begin within a strip */
+        p.strips = 1;
+        p.y = side;
+        p.y_stride = STRIP_ROWS;
+        cpu_isa(c)->strips(&p);
+        for (int64_t r = 0; r < p.m; r++) memcpy(whole->y + r * whole->y_stride, side + r * STRIP_ROWS + lead, (size_t)here * sizeof *side);
+        p.w += s->strip_bytes;
+        p.y = whole->y + here;
+        p.y_stride = whole->y_stride;
+        n -= here;
+    }
+    p.strips = (n + STRIP_ROWS - 1) / STRIP_ROWS;
+    if (p.strips > 0) cpu_isa(c)->strips(&p);
+}
+
 /* ---- the operations ---- */
 
 int cpu_is_many_rows(int64_t rows) { return rows > FEW_LIMIT; }

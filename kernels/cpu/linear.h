@@ -28,6 +28,20 @@ struct tile {
 };
 void linear_store(const struct cpu_call *c, const struct tile *t);
 
+/* Rows row..row+n of a segment in strips, as columns of y (m, y_stride), of which up to STRIP_ROWS beyond n are written over; the
+ * rest of the product is in `p`, but for its strips. side: (m, STRIP_ROWS) floats. */
+void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const struct strips_product *p, int64_t row, int64_t n, float *side);
+
+static inline int32_t linear_code_sum(const int8_t *codes, int64_t n) {
+    int32_t sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += codes[i];
+    return sum;
+}
+
+static inline void linear_group_sums(const int8_t *codes, int64_t k, int group, float *sums) {
+    for (int64_t g = 0; g < k / group; g++) sums[g] = (float)linear_code_sum(codes + g * group, group);
+}
+
 /* One member's columns. */
 void linear_few(const struct cpu_call *c);
 void linear_many(const struct cpu_call *c);

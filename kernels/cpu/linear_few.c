@@ -4,6 +4,7 @@
 
 enum {
     FEW_COLUMNS = 128,       /* a tile */
+    Y_STRIDE = FEW_COLUMNS + STRIP_ROWS, /* of its rows in f32: strips may end beyond it */
     CACHED_COLUMNS = 16,     /* of it at a time where rows make two passes, so that the second finds w in cache */
     LEAST_GROUP = 32,        /* of codes */
     SPLIT_RUN = 64,
@@ -24,31 +25,30 @@ static int64_t sums_stride(int64_t k, int group) { return whole_runs(k / group, 
 struct few {
     const struct cpu_call *c;
     int64_t rows, k, stride;
-    float *wide, *decoded, *y, *up;
+    float *wide, *decoded, *y, *up, *side;
     uint16_t *split;         /* narrow, of each 64 elements first the even ones, then the odd */
     uint16_t *grouped;       /* narrow, as the codes of groups of `group` elements come */
     uint16_t *narrow;        /* x in bf16; NULL where its type or the processor has no such products */
     float *sums;             /* of x by groups of `group` elements, (rows, sums_stride) */
     int group, is_split;     /* grouped for; split is made (both when a kernel first wants them) */
     /* Rounded to eight bits, for weights that ask for it; NULL where none does. */
-    int8_t *codes;           /* (rows, run_stride of SPLIT_RUN), zero beyond k */
-    int8_t *words;           /* the same, as codes of groups of `word_group` elements come */
+    int8_t *codes;           /* (rows, run_stride of STRIP_PAD), zero beyond k */
     float *code_scales;      /* (rows) */
-    int32_t *code_sums;      /* (rows) 128 Σ codes */
-    float *word_sums;        /* of codes by groups */
+    int32_t *code_offsets;   /* (rows) 128 Σ codes */
+    float *code_sums;        /* of codes by groups of `code_group`, (rows, sums_stride) */
     float *rounded;          /* the codes in f32, (rows, stride), for weights that must be decoded */
-    int word_group, is_widened;
+    int code_group, is_widened;
 };
 
 static size_t rows_bytes(int64_t k, int64_t rows) {
-    size_t stride = (size_t)few_stride(k), runs = (size_t)(run_stride(k, SPLIT_RUN) + run_stride(k, CODE_RUN));
-    return (size_t)rows * (stride * (2 * sizeof(float) + sizeof(uint16_t)) + 2 * (size_t)sums_stride(k, LEAST_GROUP) * sizeof(float) + runs * (sizeof(uint16_t) + sizeof(int8_t)) +
-                           sizeof(float) + sizeof(int32_t));
+    size_t stride = (size_t)few_stride(k), runs = (size_t)(run_stride(k, SPLIT_RUN) + run_stride(k, CODE_RUN)), codes = (size_t)run_stride(k, STRIP_PAD);
+    return (size_t)rows * (stride * (2 * sizeof(float) + sizeof(uint16_t)) + 2 * (size_t)sums_stride(k, LEAST_GROUP) * sizeof(float) + runs * sizeof(uint16_t) + codes + sizeof(float) +
+                           sizeof(int32_t) + STRIP_ROWS * sizeof(float));
 }
 
 size_t linear_few_bytes(int64_t k, int64_t max_rows) {
     int64_t rows = least(max_rows, FEW_LIMIT);
-    return rows_bytes(k, rows) + (size_t)(DECODED_ROWS * few_stride(k) + 2 * rows * FEW_COLUMNS) * sizeof(float) + 256;
+    return rows_bytes(k, rows) + (size_t)(DECODED_ROWS * few_stride(k) + 2 * rows * Y_STRIDE) * sizeof(float) + 256;
 }
 
 /* Read as they lie where there is a bf16 unit. */
@@ -68,33 +68,32 @@ static int has_rounded(const struct cpu_weight *w) {
 
 /* Parts of the scratch, one after the other, each at a multiple of 4 bytes. */
 static void lay_out(struct few *f, int has_dot) {
-    int64_t split = run_stride(f->k, SPLIT_RUN), run = run_stride(f->k, CODE_RUN), groups = sums_stride(f->k, LEAST_GROUP);
+    int64_t groups = sums_stride(f->k, LEAST_GROUP);
     f->wide = cpu_scratch(f->c);
     f->decoded = f->wide + f->rows * f->stride;
     f->y = f->decoded + DECODED_ROWS * f->stride;
-    f->up = f->y + f->rows * FEW_COLUMNS;
-    f->sums = f->up + f->rows * FEW_COLUMNS;
+    f->up = f->y + f->rows * Y_STRIDE;
+    f->sums = f->up + f->rows * Y_STRIDE;
     f->rounded = f->sums + f->rows * groups;
-    f->word_sums = f->rounded + f->rows * f->stride;
-    f->code_scales = f->word_sums + f->rows * groups;
-    f->code_sums = (int32_t *)(void *)(f->code_scales + f->rows);
-    f->codes = (int8_t *)(f->code_sums + f->rows);
-    f->words = f->codes + f->rows * split;
+    f->code_sums = f->rounded + f->rows * f->stride;
+    f->code_scales = f->code_sums + f->rows * groups;
+    f->side = f->code_scales + f->rows;
+    f->code_offsets = (int32_t *)(void *)(f->side + f->rows * STRIP_ROWS);
+    f->codes = (int8_t *)(f->code_offsets + f->rows);
     if (!has_dot) return;
-    f->narrow = (uint16_t *)(void *)(f->words + f->rows * run);
+    f->narrow = (uint16_t *)(void *)(f->codes + f->rows * run_stride(f->k, STRIP_PAD));
     f->split = f->narrow + f->rows * f->stride;
-    f->grouped = f->split + f->rows * split;
+    f->grouped = f->split + f->rows * run_stride(f->k, SPLIT_RUN);
 }
 
 static void round_rows(struct few *f) {
     const struct tensor *x = cpu_in_type(f->c, 0);
-    int64_t stride = run_stride(f->k, SPLIT_RUN);
+    int64_t stride = run_stride(f->k, STRIP_PAD);
     for (int64_t r = 0; r < f->rows; r++) {
         int8_t *codes = f->codes + r * stride;
         f->code_scales[r] = cpu_isa(f->c)->round_row(x->dtype, cpu_at(cpu_in(f->c, 0), x->dtype, r * f->k), f->k, codes);
         memset(codes + f->k, 0, (size_t)(stride - f->k));
-        f->code_sums[r] = 0;
-        for (int64_t i = 0; f->k <= CODES_MOST_GROUP && i < f->k; i++) f->code_sums[r] += 128 * codes[i];
+        f->code_offsets[r] = f->k <= STRIP_MOST_CODES ? 128 * linear_code_sum(codes, f->k) : 0;
     }
 }
 
@@ -131,15 +130,10 @@ struct few_rows {
 /* The rows of x from r on that a kind takes, and what goes with them. */
 static void set_rows(const struct few *f, enum few_kind kind, const struct grouping *groups, int64_t r, struct few_product *p) {
     int64_t split = run_stride(f->k, SPLIT_RUN), run = run_stride(f->k, CODE_RUN);
-    int is_rounded = kind == FEW_INT8_CODES || kind == FEW_INT4_CODES;
-    p->x_stride = kind == FEW_INT8_DOT || kind == FEW_INT8_CODES ? split : kind == FEW_INT4_DOT || kind == FEW_INT4_CODES ? run : f->stride;
+    p->x_stride = kind == FEW_INT8_DOT ? split : kind == FEW_INT4_DOT ? run : f->stride;
     p->sums_stride = groups ? sums_stride(f->k, groups->group) : 0;
-    p->x_sums = (is_rounded ? f->word_sums : f->sums) + r * p->sums_stride;
-    p->x_scales = is_rounded ? f->code_scales + r : NULL;
-    p->x_offsets = f->code_sums + r;
+    p->x_sums = f->sums + r * p->sums_stride;
     switch (kind) {
-    case FEW_INT8_CODES: p->x = f->codes + r * split; break;
-    case FEW_INT4_CODES: p->x = f->words + r * run; break;
     case FEW_INT8_DOT: p->x = f->split + r * split; break;
     case FEW_INT4_DOT: p->x = f->grouped + r * run; break;
     case FEW_BF16_DOT: case FEW_BITMAP_DOT: p->x = f->narrow + r * f->stride; break;
@@ -150,7 +144,7 @@ static void set_rows(const struct few *f, enum few_kind kind, const struct group
 /* n rows of w, stored as `kind` (in groups of a kind with codes), times all rows of x. */
 static void few_product(const struct few *f, enum few_kind kind, const struct few_rows *w, int64_t n, float *y) {
     int64_t step = f->rows > FEW_MAX_ROWS ? CACHED_COLUMNS : n;
-    struct few_product p = {.kind = kind, .k = f->k, .y_stride = FEW_COLUMNS, .w_stride = w->stride, .groups = w->groups};
+    struct few_product p = {.kind = kind, .k = f->k, .y_stride = Y_STRIDE, .w_stride = w->stride, .groups = w->groups};
     for (int64_t j = 0; j < n; j += step)
         for (int64_t r = 0; r < f->rows; r += FEW_MAX_ROWS) {
             set_rows(f, kind, w->groups, r, &p);
@@ -159,7 +153,7 @@ static void few_product(const struct few *f, enum few_kind kind, const struct fe
             p.rows = (int)least(FEW_MAX_ROWS, f->rows - r);
             p.w = w->starts ? w->data : w->data + (size_t)j * w->stride;
             p.w_starts = w->starts ? w->starts + j : NULL;
-            p.y = y + r * FEW_COLUMNS + j;
+            p.y = y + r * Y_STRIDE + j;
             cpu_isa(f->c)->few(&p);
         }
 }
@@ -196,36 +190,26 @@ static void group_rows(struct few *f, int group) {
     for (int64_t r = 0; r < f->rows; r++) group_row(f->narrow + r * f->stride, f->k, group, f->grouped + r * stride, f->sums + r * sums_stride(f->k, group));
 }
 
-/* The same of codes of x, eight bits each: a register's bytes are two codes of each word, the first and the third, then the
- * second and the fourth. */
-static void word_row(const int8_t *x, int64_t k, int group, int8_t *to, float *sums) {
-    int words = group / 4;
-    for (int64_t g = 0; g < k / group; g++) {
-        int64_t run = g * group / CODE_RUN * CODE_RUN, at = g * group % CODE_RUN / 2;
-        int sum = 0;
-        for (int i = 0; i < group; i++) {
-            int code = i / words, word = i % words;
-            to[run + code % 2 * (CODE_RUN / 2) + at + 2 * word + code / 2] = x[g * group + i];
-            sum += x[g * group + i];
-        }
-        sums[g] = (float)sum;
-    }
+static void sum_codes(struct few *f, int group) {
+    if (f->code_group == group) return;
+    f->code_group = group;
+    memset(f->code_sums, 0, (size_t)(f->rows * sums_stride(f->k, group)) * sizeof *f->code_sums);
+    for (int64_t r = 0; r < f->rows; r++) linear_group_sums(f->codes + r * run_stride(f->k, STRIP_PAD), f->k, group, f->code_sums + r * sums_stride(f->k, group));
 }
 
-static void word_rows(struct few *f, int group) {
-    int64_t stride = run_stride(f->k, CODE_RUN);
-    if (f->word_group == group) return;
-    f->word_group = group;
-    memset(f->words, 0, (size_t)(f->rows * stride));
-    memset(f->word_sums, 0, (size_t)(f->rows * sums_stride(f->k, group)) * sizeof *f->word_sums);
-    for (int64_t r = 0; r < f->rows; r++) word_row(f->codes + r * run_stride(f->k, SPLIT_RUN), f->k, group, f->words + r * stride, f->word_sums + r * sums_stride(f->k, group));
+static void few_strips(struct few *f, const struct cpu_segment *s, int64_t row, int64_t n, float *y) {
+    const struct grouping *q = s->encoding->groups;
+    struct strips_product p = {.m = f->rows, .x = f->codes, .x_stride = run_stride(f->k, STRIP_PAD), .x_scales = f->code_scales, .x_offsets = f->code_offsets,
+                               .x_sums = f->code_sums, .sums_stride = q ? sums_stride(f->k, q->group) : 0, .y = y, .y_stride = Y_STRIDE};
+    if (q) sum_codes(f, q->group);
+    linear_strips(f->c, s, &p, row, n, f->side);
 }
 
 static void widen_codes(struct few *f) {
     if (f->is_widened) return;
     f->is_widened = 1;
     for (int64_t r = 0; r < f->rows; r++) {
-        cpu_isa(f->c)->from_int8(DTYPE_F32, f->codes + r * run_stride(f->k, SPLIT_RUN), f->rounded + r * f->stride, f->k);
+        cpu_isa(f->c)->from_int8(DTYPE_F32, f->codes + r * run_stride(f->k, STRIP_PAD), f->rounded + r * f->stride, f->k);
         memset(f->rounded + r * f->stride + f->k, 0, (size_t)(f->stride - f->k) * sizeof *f->rounded);
     }
 }
@@ -243,15 +227,13 @@ static void few_decoded(struct few *f, const struct cpu_segment *s, int64_t firs
         few_product(f, FEW_F32, &w, m, y + j);
     }
     for (int64_t r = 0; r < f->rows && s->rounds_inputs; r++)
-        cpu_isa(f->c)->scale(DTYPE_F32, y + r * FEW_COLUMNS, f->code_scales[r], y + r * FEW_COLUMNS, n);
+        cpu_isa(f->c)->scale(DTYPE_F32, y + r * Y_STRIDE, f->code_scales[r], y + r * Y_STRIDE, n);
 }
 
 /* The kernel that reads a segment as it lies; -1: there is none, it must be decoded. */
 static int few_kind_of(const struct few *f, const struct cpu_segment *s) {
     const struct encoding *e = s->encoding;
-    int has_codes = cpu_isa(f->c)->has_codes && f->k <= CODES_MOST_GROUP;
-    if (s->rounds_inputs && has_codes && e == &encoding_int8_row) return FEW_INT8_CODES;
-    if (s->rounds_inputs) return has_codes && e->groups && e->groups->bits == 4 ? FEW_INT4_CODES : -1;
+    if (s->rounds_inputs) return -1;
     if (e == &encoding_f32) return FEW_F32;
     if (e == &encoding_bf16) return f->narrow ? FEW_BF16_DOT : FEW_BF16;
     if (e == &encoding_f16) return FEW_F16;
@@ -260,16 +242,20 @@ static int few_kind_of(const struct few *f, const struct cpu_segment *s) {
     return -1;
 }
 
-/* y (rows, FEW_COLUMNS) = x · w[first..first+n)ᵀ */
+/* y (rows, Y_STRIDE) = x · w[first..first+n)ᵀ */
 static void few_tile(struct few *f, int64_t first, int64_t n, float *y) {
     while (n > 0) {
         const struct cpu_segment *s = cpu_segment_of(f->c->o->weight, first);
         int64_t m = least(n, s->first + s->rows - first), row = first - s->first;
+        if (s->strip_bytes) {
+            few_strips(f, s, row, m, y);
+            first += m, n -= m, y += m;
+            continue;
+        }
         const struct few_rows w = {s->starts ? s->data : cpu_row(s, row), s->stride, s->starts ? s->starts + row : NULL, s->encoding->groups, NULL};
         int kind = few_kind_of(f, s);
         if (kind == FEW_INT8_DOT) split_rows(f);
         if (kind == FEW_INT4_DOT) group_rows(f, w.groups->group);
-        if (kind == FEW_INT4_CODES) word_rows(f, w.groups->group);
         if (kind < 0) few_decoded(f, s, row, m, y);
         else few_product(f, (enum few_kind)kind, &w, m, y);
         first += m;
@@ -285,7 +271,7 @@ void linear_few(const struct cpu_call *c) {
     int64_t columns = columns_of(c), first, last;
     cpu_slice(columns, COLUMN_UNIT, c->member, c->members, &first, &last);
     for (int64_t j = first; j < last; j += FEW_COLUMNS) {
-        struct tile t = {.first = j, .n = least(FEW_COLUMNS, last - j), .rows = f.rows, .y = f.y, .up = f.up, .stride = FEW_COLUMNS};
+        struct tile t = {.first = j, .n = least(FEW_COLUMNS, last - j), .rows = f.rows, .y = f.y, .up = f.up, .stride = Y_STRIDE};
         few_tile(&f, j, t.n, f.y);
         if (is_swiglu(c->o->op)) few_tile(&f, columns + j, t.n, f.up);
         linear_store(c, &t);

@@ -2,13 +2,12 @@
  * codes. x is brought into the form that a product wants by all members together, w a tile at a time by each. */
 #include "kernels/cpu/dense.h"
 #include "kernels/cpu/linear.h"
-#include "kernels/encodings/planes.h"
 
 enum {
     BLOCK_ROWS = 512,        /* rows of x of one product */
     CONVERTED_COLUMNS = 128, /* a tile, where w or the number of rows fills the cache */
     WIDE_COLUMNS = 512,      /* and where neither does: fewer calls */
-    TILE_ELEMENTS = BLOCK_ROWS * (CONVERTED_COLUMNS + CODES_STRIP),
+    TILE_ELEMENTS = BLOCK_ROWS * (CONVERTED_COLUMNS + STRIP_ROWS),
     SHARED_ROWS = 1024,      /* rows of x converted at a time */
     LEAST_GROUP = 32,        /* of codes */
     MAX_SETS = 32            /* shapes of launch whose primitives are kept */
@@ -16,12 +15,12 @@ enum {
 
 /* ---- how a segment's rows are multiplied ---- */
 
-enum engine { ENGINE_F32, ENGINE_F32_CONVERTED, ENGINE_BF16, ENGINE_BF16_CONVERTED, ENGINE_CODES };
+enum engine { ENGINE_F32, ENGINE_F32_CONVERTED, ENGINE_BF16, ENGINE_BF16_CONVERTED, ENGINE_STRIPS };
 
 static enum engine engine_of(const struct cpu_device *d, enum dtype x, const struct cpu_segment *s) {
     const struct encoding *w = s->encoding;
     int is_bf16 = d->has_dense_bf16 && x == DTYPE_BF16;
-    if (s->rounds_inputs) return d->isa->has_codes ? ENGINE_CODES : ENGINE_F32_CONVERTED;
+    if (s->rounds_inputs) return s->strip_bytes ? ENGINE_STRIPS : ENGINE_F32_CONVERTED;
     if (w == &encoding_f32) return ENGINE_F32;
     if (w == &encoding_bf16) return is_bf16 ? ENGINE_BF16 : ENGINE_F32_CONVERTED;
     /* Whole numbers up to 127 are exact in bf16; their row's scale is applied to the sum. */
@@ -37,7 +36,7 @@ enum form { FORM_WIDE = 1, FORM_ROUNDED = 2, FORM_CODES = 4, FORM_SUMS = 8 }; /*
 
 static int form_of(const struct cpu_device *d, enum dtype x, const struct cpu_segment *s) {
     enum engine e = engine_of(d, x, s);
-    if (e == ENGINE_CODES) return FORM_CODES | (s->encoding->groups && s->encoding->groups->zero != DTYPE_U8 ? FORM_SUMS : 0);
+    if (e == ENGINE_STRIPS) return FORM_CODES | (s->encoding->groups ? FORM_SUMS : 0);
     if (s->rounds_inputs) return FORM_ROUNDED;
     return !is_bf16_engine(e) && x != DTYPE_F32 ? FORM_WIDE : 0;
 }
@@ -52,7 +51,7 @@ static struct wants wants_of(const struct cpu_device *d, enum dtype x, const str
     for (int i = 0; i < w->n_segments; i++) {
         enum engine e = engine_of(d, x, &w->segments[i]);
         int form = form_of(d, x, &w->segments[i]);
-        out.has_conversion |= e == ENGINE_F32_CONVERTED || e == ENGINE_BF16_CONVERTED || e == ENGINE_CODES;
+        out.has_conversion |= e == ENGINE_F32_CONVERTED || e == ENGINE_BF16_CONVERTED;
         out.forms |= form;
         if (form & FORM_SUMS) out.group = w->segments[i].encoding->groups->group;
     }
@@ -61,21 +60,25 @@ static struct wants wants_of(const struct cpu_device *d, enum dtype x, const str
 
 /* ---- the forms of x, in the block that members share ---- */
 
-static int64_t code_stride(int64_t k) { return whole_runs(k, CODES_PAD) + CODES_PAD; }
+/* No power of two apart. */
+static int64_t code_stride(int64_t k) { return whole_runs(k, STRIP_PAD) + STRIP_PAD; }
+/* Of sums; groups beyond k have none. */
+static int64_t sums_stride(int64_t k, int group) { return whole_runs(k, STRIP_PAD) / group + 1; }
 
 struct shared_rows {
     float *wide, *rounded;   /* (rows, k) */
     float *scales;           /* (rows) */
-    float *sums;             /* (rows, k / group) */
-    uint8_t *codes;          /* (rows, code_stride), each plus 128 */
+    int32_t *offsets;        /* (rows) 128 Σ codes */
+    float *sums;             /* (rows, sums_stride) */
+    int8_t *codes;           /* (rows, code_stride), zero beyond k */
 };
 
 static size_t shared_bytes(int forms, int64_t rows, int64_t k) {
     size_t n = (size_t)(rows * k) * sizeof(float), bytes = 0;
     if (forms & FORM_WIDE) bytes += n;
     if (forms & FORM_ROUNDED) bytes += n;
-    if (forms & (FORM_ROUNDED | FORM_CODES)) bytes += (size_t)rows * sizeof(float);
-    if (forms & FORM_SUMS) bytes += (size_t)(rows * (k / LEAST_GROUP)) * sizeof(float);
+    if (forms & (FORM_ROUNDED | FORM_CODES)) bytes += (size_t)rows * (sizeof(float) + sizeof(int32_t));
+    if (forms & FORM_SUMS) bytes += (size_t)(rows * sums_stride(k, LEAST_GROUP)) * sizeof(float);
     if (forms & (FORM_ROUNDED | FORM_CODES)) bytes += (size_t)(rows * code_stride(k));
     return bytes;
 }
@@ -87,8 +90,9 @@ static struct shared_rows share_out(void *block, const struct wants *w, int64_t 
     if (w->forms & FORM_WIDE) s.wide = at, at += n;
     if (w->forms & FORM_ROUNDED) s.rounded = at, at += n;
     if (w->forms & (FORM_ROUNDED | FORM_CODES)) s.scales = at, at += rows;
-    if (w->forms & FORM_SUMS) s.sums = at, at += rows * (k / w->group);
-    s.codes = (uint8_t *)at;
+    if (w->forms & FORM_SUMS) s.sums = at, at += rows * sums_stride(k, w->group);
+    s.offsets = (int32_t *)(void *)at;
+    s.codes = (int8_t *)(s.offsets + rows);
     return s;
 }
 
@@ -104,17 +108,14 @@ struct many {
     struct wants wants;
     const void *x;           /* as stored */
     struct shared_rows shared;
-    float *y, *up;
+    float *y, *up, *side;
     void *w;                 /* a converted tile of w */
 };
 
-/* Beside the two tiles of y: w converted; for codes also scales, zero points, what the offset of x adds, and a row and a strip's
- * rows on their way. */
+/* Two tiles of y, and w converted or a strip's columns on their way. */
 static size_t many_bytes(int64_t k, int has_conversion) {
-    size_t groups = (size_t)(k / LEAST_GROUP + 2), codes = (size_t)code_stride(k);
-    if (!has_conversion) return 2 * (size_t)TILE_ELEMENTS * sizeof(float);
-    return 2 * (size_t)TILE_ELEMENTS * sizeof(float) + CONVERTED_COLUMNS * ((size_t)k * sizeof(float) + CODES_PAD) +
-           (2 * groups + 1) * CONVERTED_COLUMNS * sizeof(float) + groups * sizeof(float) + (CODES_STRIP + 1) * codes;
+    size_t floats = 2 * (size_t)TILE_ELEMENTS + BLOCK_ROWS * STRIP_ROWS;
+    return (floats + (has_conversion ? CONVERTED_COLUMNS * (size_t)k : 0)) * sizeof(float);
 }
 
 static struct many many_begin(const struct cpu_call *c, struct dense_set *set) {
@@ -122,12 +123,14 @@ static struct many many_begin(const struct cpu_call *c, struct dense_set *set) {
     enum dtype t = cpu_in_type(c, 0)->dtype;
     struct many m = {.c = c, .set = set, .rows = rows_of(c), .k = w->cols, .x = cpu_in(c, 0), .wants = wants_of(c->q->device, t, w)};
     int fits_wide = m.rows <= BLOCK_ROWS * CONVERTED_COLUMNS / WIDE_COLUMNS;
-    m.columns = !m.wants.has_conversion && fits_wide ? WIDE_COLUMNS : CONVERTED_COLUMNS;
-    m.stride = m.columns + (m.wants.forms & FORM_CODES ? CODES_STRIP : 0);
+    int has_strips = (m.wants.forms & FORM_CODES) != 0;
+    m.columns = !m.wants.has_conversion && !has_strips && fits_wide ? WIDE_COLUMNS : CONVERTED_COLUMNS;
+    m.stride = m.columns + (has_strips ? STRIP_ROWS : 0);
     m.shared = share_out(c->q->device->shared, &m.wants, least(m.rows, SHARED_ROWS), m.k);
     m.y = cpu_scratch(c);
     m.up = m.y + TILE_ELEMENTS;
-    m.w = m.up + TILE_ELEMENTS;
+    m.side = m.up + TILE_ELEMENTS;
+    m.w = m.side + BLOCK_ROWS * STRIP_ROWS;
     return m;
 }
 
@@ -188,90 +191,14 @@ static void multiply_dense(struct many *m, const struct piece *p) {
         cpu_isa(m->c)->scale(DTYPE_F32, p->y + r * m->stride, m->shared.scales[p->at + r], p->y + r * m->stride, p->n);
 }
 
-/* ---- codes by codes ---- */
+/* ---- by our own kernel ---- */
 
-/* A tile of w ready for the kernel: n columns (a whole number of strips), groups of k. */
-struct code_tile {
-    int64_t n, k, group, n_groups;
-    int8_t *strips;
-    float *scales, *zeros, *offsets; /* (n_groups, n); minus scale times what is left of the zero point; (n) */
-    float *numbers;                  /* a row's, on their way */
-    int8_t *rows;                    /* a strip's, on their way */
-    uint8_t *ones;                   /* a row of x of which every element is 0, hence 128 */
-};
-
-static struct code_tile lay_out_tile(const struct many *m, const struct piece *p) {
-    const struct grouping *q = p->s->encoding->groups;
-    struct code_tile t = {.n = whole_runs(p->n, CODES_STRIP), .k = whole_runs(m->k, CODES_PAD)};
-    t.group = q ? q->group : least(t.k, CODES_MOST_GROUP);
-    t.n_groups = (t.k + t.group - 1) / t.group;
-    t.strips = m->w;
-    t.scales = (float *)(void *)(t.strips + CONVERTED_COLUMNS * t.k);
-    t.zeros = t.scales + t.n_groups * CONVERTED_COLUMNS;
-    t.offsets = t.zeros + t.n_groups * CONVERTED_COLUMNS;
-    t.numbers = t.offsets + CONVERTED_COLUMNS;
-    t.rows = (int8_t *)(t.numbers + t.n_groups);
-    t.ones = (uint8_t *)(t.rows + CODES_STRIP * t.k);
-    return t;
-}
-
-/* Column j's scales, and its zero points' rests, down the groups; those of padding are 0. */
-static void tile_scales(const struct many *m, const struct code_tile *t, const struct encoding *e, const char *row, int64_t j) {
-    const struct grouping *q = e->groups;
-    int64_t n = q ? m->k / q->group : t->n_groups;
-    float scale = 0;
-    if (q) cpu_isa(m->c)->to_f32(q->scale, grouped_scales(q, row, m->k), t->numbers, n);
-    else memcpy(&scale, row, sizeof scale);
-    for (int64_t g = 0; g < t->n_groups; g++) t->scales[g * t->n + j] = g >= n ? 0 : q ? t->numbers[g] : scale;
-    if (!q || q->zero == DTYPE_U8) return;
-    cpu_isa(m->c)->to_f32(q->zero, grouped_zeros(q, row, m->k), t->numbers, n);
-    for (int64_t g = 0; g < n; g++) t->zeros[g * t->n + j] = -t->scales[g * t->n + j] * (t->numbers[g] - (float)nearest_zero(t->numbers[g]));
-}
-
-static void tile_strip(const struct many *m, const struct piece *p, const struct code_tile *t, int64_t j) {
-    memset(t->rows, 0, (size_t)(CODES_STRIP * t->k));
-    for (int64_t i = 0; i < CODES_STRIP; i++) {
-        const char *row = j + i < p->n ? cpu_row(p->s, p->first - p->s->first + j + i) : NULL;
-        if (row) {
-            cpu_isa(m->c)->code_row(p->s->encoding, row, m->k, t->rows + i * t->k);
-            tile_scales(m, t, p->s->encoding, row, j + i);
-        } else {
-            for (int64_t g = 0; g < t->n_groups; g++) t->scales[g * t->n + j + i] = t->zeros[g * t->n + j + i] = 0;
-        }
-    }
-    cpu_isa(m->c)->strip(t->rows, t->k, t->strips + j * t->k);
-}
-
-static struct codes_product code_product(const struct code_tile *t) {
-    return (struct codes_product){.m = 1, .n = t->n, .k = t->k, .group = t->group, .x = t->ones, .x_stride = t->k, .w = t->strips, .scales = t->scales};
-}
-
-/* Zero points that are not whole enter by the groups' sums of x. */
-static void multiply_zeros(const struct many *m, const struct piece *p, const struct code_tile *t) {
-    int64_t groups = m->k / t->group;
-    cpu_isa(m->c)->tile(&(struct tile_product){.a = m->shared.sums + p->at * groups, .b = t->zeros, .c = p->y, .m = p->rows, .n = t->n, .k = groups,
-                                               .a_stride = groups, .b_stride = t->n, .c_stride = m->stride});
-}
-
-static void multiply_codes(const struct many *m, const struct piece *p) {
-    if (m->is_planning) return;
-    struct code_tile t = lay_out_tile(m, p);
-    for (int64_t j = 0; j < t.n; j += CODES_STRIP) tile_strip(m, p, &t, j);
-    struct codes_product k = code_product(&t);
-    memset(t.ones, 128, (size_t)t.k);
-    k.y = t.offsets;
-    k.y_stride = t.n;
-    cpu_isa(m->c)->codes(&k);
-    k.is_added = p->s->encoding->groups && p->s->encoding->groups->zero != DTYPE_U8;
-    if (k.is_added) multiply_zeros(m, p, &t);
-    k.m = p->rows;
-    k.x = m->shared.codes + p->at * code_stride(m->k);
-    k.x_stride = code_stride(m->k);
-    k.offsets = t.offsets;
-    k.row_scales = m->shared.scales + p->at;
-    k.y = p->y;
-    k.y_stride = m->stride;
-    cpu_isa(m->c)->codes(&k);
+static void multiply_strips(const struct many *m, const struct piece *p) {
+    int64_t sums = m->wants.group ? sums_stride(m->k, m->wants.group) : 0;
+    const struct shared_rows *x = &m->shared;
+    struct strips_product k = {.m = p->rows, .x = x->codes + p->at * code_stride(m->k), .x_stride = code_stride(m->k), .x_scales = x->scales + p->at,
+                               .x_offsets = x->offsets + p->at, .x_sums = x->sums + p->at * sums, .sums_stride = sums, .y = p->y, .y_stride = m->stride};
+    linear_strips(m->c, p->s, &k, p->first - p->s->first, p->n, m->side);
 }
 
 /* ---- tiles ---- */
@@ -281,8 +208,8 @@ static void many_rows(struct many *m, int64_t first, int64_t n, int64_t row, int
     while (n > 0) {
         const struct cpu_segment *s = cpu_segment_of(m->c->o->weight, first);
         struct piece p = {s, engine_of(m->c->q->device, cpu_in_type(m->c, 0)->dtype, s), first, least(n, s->first + s->rows - first), row, row - base, rows, y};
-        if (p.engine == ENGINE_CODES) multiply_codes(m, &p);
-        else multiply_dense(m, &p);
+        if (p.engine != ENGINE_STRIPS) multiply_dense(m, &p);
+        else if (!m->is_planning) multiply_strips(m, &p);
         first += p.n;
         n -= p.n;
         y += p.n;
@@ -301,28 +228,23 @@ static void many_tile(struct many *m, int64_t first, int64_t n, int64_t from, in
     }
 }
 
-static void sum_groups(const struct many *m, const uint8_t *codes, float *sums) {
-    for (int64_t g = 0; g < m->k / m->wants.group; g++) {
-        int sum = 0;
-        for (int i = 0; i < m->wants.group; i++) sum += codes[g * m->wants.group + i];
-        sums[g] = (float)(sum - 128 * m->wants.group);
-    }
-}
-
 /* Row `row` of x, which is row `at` of the shared ones. */
 static void share_row(const struct many *m, int64_t row, int64_t at) {
     const struct isa_kernels *isa = cpu_isa(m->c);
     enum dtype t = cpu_in_type(m->c, 0)->dtype;
     const void *x = cpu_at(m->x, t, row * m->k);
     const struct shared_rows *s = &m->shared;
-    uint8_t *codes = s->codes + at * code_stride(m->k);
+    int8_t *codes = s->codes + at * code_stride(m->k);
     if (s->wide) isa->to_f32(t, x, s->wide + at * m->k, m->k);
     if (!s->scales) return;
-    s->scales[at] = isa->round_row(t, x, m->k, (int8_t *)codes);
-    if (s->rounded) isa->from_int8(DTYPE_F32, (const int8_t *)codes, s->rounded + at * m->k, m->k);
-    for (int64_t i = 0; i < m->k; i++) codes[i] ^= 128;
-    memset(codes + m->k, 128, (size_t)(code_stride(m->k) - m->k));
-    if (s->sums) sum_groups(m, codes, s->sums + at * (m->k / m->wants.group));
+    s->scales[at] = isa->round_row(t, x, m->k, codes);
+    memset(codes + m->k, 0, (size_t)(code_stride(m->k) - m->k));
+    s->offsets[at] = m->k <= STRIP_MOST_CODES ? 128 * linear_code_sum(codes, m->k) : 0;
+    if (s->rounded) isa->from_int8(DTYPE_F32, codes, s->rounded + at * m->k, m->k);
+    if (!s->sums) return;
+    float *sums = s->sums + at * sums_stride(m->k, m->wants.group);
+    memset(sums, 0, (size_t)sums_stride(m->k, m->wants.group) * sizeof *sums);
+    linear_group_sums(codes, m->k, m->wants.group, sums);
 }
 
 static void share_rows(const struct many *m, int64_t from, int64_t to) {

@@ -4,6 +4,7 @@
 
 #include "kernels/base/random.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/strips.h"
 
 /* ---- making a weight ---- */
 
@@ -43,8 +44,27 @@ static void pack_member(void *arg, int member) {
     mem_free(rows);
 }
 
+/* This member's strips, one at a time. */
+static void strip_member(void *arg, int member) {
+    struct packing *k = arg;
+    const struct cpu_segment *s = k->segment;
+    int64_t first, last, cols = k->weight->cols;
+    cpu_slice(s->rows, STRIP_ROWS, member, k->d->size, &first, &last);
+    if (first == last) return;
+    float *rows = mem_alloc((size_t)(STRIP_ROWS * cols) * sizeof *rows);
+    char *encoded = mem_alloc(STRIP_ROWS * s->stride), *scratch = mem_alloc(strip_scratch(cols));
+    for (int64_t r = first; r < last; r += STRIP_ROWS) {
+        int64_t n = last - r < STRIP_ROWS ? last - r : STRIP_ROWS;
+        if (recipe_store(k->part, k->source, s->encoding, r, n, encoded, s->stride, rows, &k->errors[member]) != STATUS_OK) break;
+        strip_pack(k->d->isa, s->encoding, encoded, s->stride, n, cols, (char *)s->owned + (size_t)(r / STRIP_ROWS) * s->strip_bytes, scratch);
+    }
+    mem_free(scratch);
+    mem_free(encoded);
+    mem_free(rows);
+}
+
 static enum status pack_rows(struct packing *k, struct error *e) {
-    team_run(k->d->team, pack_member, k);
+    team_run(k->d->team, k->segment->strip_bytes ? strip_member : pack_member, k);
     for (int i = 0; i < k->d->size; i++)
         if (k->errors[i].status != STATUS_OK) return error_set(e, k->errors[i].status, "%s", k->errors[i].text);
     return STATUS_OK;
@@ -58,6 +78,10 @@ static enum status pack_segment(struct packing *k, const struct recipe *part, st
     k->segment = s;
     k->part = part;
     s->owned_bytes = s->stride * (size_t)s->rows + SLACK_BYTES;
+    if (s->rounds_inputs && strips_fit(k->d->isa, s->encoding, k->weight->cols)) {
+        s->strip_bytes = strip_bytes(s->encoding, k->weight->cols);
+        s->owned_bytes = (size_t)((s->rows + STRIP_ROWS - 1) / STRIP_ROWS) * s->strip_bytes;
+    }
     if (s->encoding->row_bytes) {
         s->starts = mem_alloc((size_t)(s->rows + 1) * sizeof *s->starts);
         status = pack_rows(k, e);

@@ -2,7 +2,6 @@
 #ifndef ASSAY_KERNELS_ENCODINGS_PLANES_H
 #define ASSAY_KERNELS_ENCODINGS_PLANES_H
 
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -39,12 +38,6 @@ static inline void unpack_codes(int bits, int group, const uint8_t *row, int64_t
 static inline const uint8_t *grouped_scales(const struct grouping *q, const void *row, int64_t n) { return (const uint8_t *)row + n * q->bits / 8; }
 static inline const uint8_t *grouped_zeros(const struct grouping *q, const void *row, int64_t n) {
     return grouped_scales(q, row, n) + n / q->group * (int64_t)dtype_bytes(q->scale);
-}
-
-/* The whole number nearest a zero point, as far as codes less it are bytes. */
-static inline int nearest_zero(float zero) {
-    const float most = 112;
-    return (int)lrintf(fminf(fmaxf(zero, -most), most));
 }
 
 #endif

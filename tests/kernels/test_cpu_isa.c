@@ -7,7 +7,8 @@
 #include "kernels/base/memory.h"
 #include "kernels/base/random.h"
 #include "kernels/cpu/isa.h"
-#include "kernels/encoding.h"
+#include "kernels/cpu/strips.h"
+#include "kernels/quantize.h"
 
 static float uniform(uint64_t *state) { return (float)(random_unit(random_next(state)) * 2 - 1); }
 
@@ -278,48 +279,65 @@ START_TEST(test_round_row) {
 }
 END_TEST
 
-/* x and w of codes over their whole range; groups of 32 and one group; y's old value, offsets and scales. */
-static void check_codes(const struct isa_kernels *isa, int64_t m, int64_t n, int64_t k, int64_t group, int is_added) {
-    int64_t wide = (n + CODES_STRIP - 1) / CODES_STRIP * CODES_STRIP, groups = (k + group - 1) / group;
-    uint8_t *x = mem_alloc((size_t)(m * k));
-    int8_t *w = mem_alloc((size_t)(wide * k)), *strips = mem_alloc((size_t)(wide * k));
-    float *scales = mem_alloc((size_t)(groups * wide + 2 * wide + m) * sizeof *scales), *offsets = scales + groups * wide, *rows = offsets + wide;
-    float *y = mem_alloc((size_t)(m * wide + 1) * sizeof *y);
+/* Rows of codes over their whole range, encoded, in strips, against sums in double. */
+static void check_strips(const struct isa_kernels *isa, const struct encoding *e, int64_t m, int64_t n, int64_t k) {
+    const struct grouping *q = e->groups;
+    int64_t wide = (k + STRIP_PAD - 1) / STRIP_PAD * STRIP_PAD, strips = (n + STRIP_ROWS - 1) / STRIP_ROWS, columns = strips * STRIP_ROWS;
+    size_t stride = encoding_row_bytes(e, k), bytes = strip_bytes(e, k);
+    int64_t group = q ? q->group : k, n_sums = wide / group + 1;
+    char *rows = mem_alloc((size_t)n * stride), *packed = mem_alloc((size_t)strips * bytes), *scratch = mem_alloc(strip_scratch(k));
+    int8_t *x = mem_alloc((size_t)(m * wide));
+    float *scales = mem_alloc((size_t)m * sizeof *scales), *sums = mem_alloc((size_t)(m * n_sums) * sizeof *sums), *y = mem_alloc((size_t)(m * columns + 1) * sizeof *y);
+    float *w = mem_alloc((size_t)k * sizeof *w);
+    int32_t *offsets = mem_alloc((size_t)m * sizeof *offsets);
     uint64_t seed = 5;
-    for (int64_t i = 0; i < m * k; i++) x[i] = (uint8_t)random_next(&seed);
-    for (int64_t i = 0; i < wide * k; i++) w[i] = (int8_t)random_next(&seed);
-    for (int64_t i = 0; i < groups * wide + wide + m; i++) scales[i] = uniform(&seed);
-    for (int64_t j = 0; j < wide; j += CODES_STRIP) isa->strip(w + j * k, k, strips + j * k);
-    for (int64_t i = 0; i <= m * wide; i++) y[i] = 3;
-    isa->codes(&(struct codes_product){.m = m, .n = wide, .k = k, .group = group, .x = x, .x_stride = k, .w = strips, .scales = scales, .offsets = offsets,
-                                       .row_scales = rows, .y = y, .y_stride = wide, .is_added = is_added});
-    ck_assert(y[m * wide] == 3);
-    for (int64_t r = 0; r < m; r++)
-        for (int64_t j = 0; j < wide; j++) {
-            double want = (is_added ? 3 : 0) - (double)offsets[j], size = 3;
-            for (int64_t g = 0; g < groups; g++) {
-                int64_t sum = 0;
-                for (int64_t i = g * group; i < (g + 1) * group && i < k; i++) sum += x[r * k + i] * w[j * k + i];
-                want += (double)scales[g * wide + j] * (double)sum;
-                size += fabs((double)scales[g * wide + j] * (double)sum);
-            }
-            ck_assert(is_close((double)y[r * wide + j], want * (double)rows[r], 1e-6, 1e-6 * size));
+    for (int64_t j = 0; j < n; j++) {
+        for (int64_t i = 0; i < k; i++) w[i] = uniform(&seed);
+        struct quantizer rule = {.bits = 4, .group = group, .zero = q && q->zero == DTYPE_U8 ? QUANTIZE_ZERO_INTEGER : QUANTIZE_ZERO_FLOAT};
+        struct error error = {0};
+        if (q) ck_assert_int_eq(grouped_encode(q, &rule, w, j, rows + (size_t)j * stride, k, &error), STATUS_OK);
+        else e->encode(w, rows + (size_t)j * stride, k);
+    }
+    for (int64_t s = 0; s < strips; s++)
+        strip_pack(isa, e, rows + (size_t)(s * STRIP_ROWS) * stride, stride, n - s * STRIP_ROWS < STRIP_ROWS ? n - s * STRIP_ROWS : STRIP_ROWS, k, packed + (size_t)s * bytes, scratch);
+    memset(x, 0, (size_t)(m * wide));
+    memset(sums, 0, (size_t)(m * n_sums) * sizeof *sums);
+    memset(offsets, 0, (size_t)m * sizeof *offsets);
+    for (int64_t r = 0; r < m; r++) {
+        scales[r] = uniform(&seed);
+        for (int64_t i = 0; i < k; i++) {
+            x[r * wide + i] = (int8_t)random_next(&seed);
+            sums[r * n_sums + i / group] += x[r * wide + i];
+            offsets[r] += 128 * x[r * wide + i];
         }
-    mem_free(x);
-    mem_free(w);
-    mem_free(strips);
-    mem_free(scales);
-    mem_free(y);
+    }
+    y[m * columns] = 42;
+    isa->strips(&(struct strips_product){.m = m, .strips = strips, .k = wide, .groups = q, .x = x, .x_stride = wide, .x_scales = scales, .x_offsets = offsets, .x_sums = sums,
+                                         .sums_stride = n_sums, .w = packed, .strip_stride = bytes, .y = y, .y_stride = columns});
+    ck_assert(y[m * columns] == 42);
+    for (int64_t j = 0; j < columns; j++) {
+        if (j < n) e->decode(rows + (size_t)j * stride, w, k);
+        for (int64_t r = 0; r < m; r++) {
+            double want = 0, size = 0;
+            for (int64_t i = 0; j < n && i < k; i++) {
+                want += (double)w[i] * (double)x[r * wide + i];
+                size += fabs((double)w[i] * (double)x[r * wide + i]);
+            }
+            ck_assert_msg(is_close((double)y[r * columns + j], want * (double)scales[r], 1e-6, 2e-6 * size), "%s m %d n %d k %d: %g, not %g", e->name, (int)m, (int)n, (int)k,
+                          (double)y[r * columns + j], want * (double)scales[r]);
+        }
+    }
+    mem_free(rows), mem_free(packed), mem_free(scratch), mem_free(x), mem_free(scales), mem_free(sums), mem_free(y), mem_free(w), mem_free(offsets);
 }
 
-START_TEST(test_codes) {
-    static const int64_t rows[] = {1, 2, 3, 6, 7, 11, 12}, columns[] = {1, 16, 17, 32, 100}, ks[] = {64, 128, 320};
-    EACH_LEVEL(level) if (isa_table((enum isa)level)->has_codes)
-        for (size_t m = 0; m < COUNT(rows); m++) for (size_t n = 0; n < COUNT(columns); n++) for (size_t k = 0; k < COUNT(ks); k++)
-            for (int is_added = 0; is_added < 2; is_added++) {
-                check_codes(isa_table((enum isa)level), rows[m], columns[n], ks[k], 32, is_added);
-                check_codes(isa_table((enum isa)level), rows[m], columns[n], ks[k], ks[k], is_added);
-            }
+START_TEST(test_strips) {
+    static const struct encoding *const all[] = {&encoding_int8_row, &encoding_int4_g32, &encoding_int4_g32_f32_z, &encoding_int4_g64_z, &encoding_int4_g128, &encoding_int4_g128_f32};
+    static const int64_t columns[] = {1, 16, 17, 100, 150}, ks[] = {1, 63, 128, 96, 640};
+    EACH_LEVEL(level) for (size_t i = 0; i < COUNT(all); i++) for (size_t k = 0; k < COUNT(ks); k++) {
+        if (!strips_fit(isa_table((enum isa)level), all[i], ks[k]) || ks[k] % all[i]->block) continue;
+        for (int64_t m = 1; m <= 19; m++)
+            for (size_t n = 0; n < COUNT(columns); n++) check_strips(isa_table((enum isa)level), all[i], m, columns[n], ks[k]);
+    }
 }
 END_TEST
 
@@ -425,5 +443,5 @@ START_TEST(test_from_int8) {
 }
 END_TEST
 
-TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_round_row, test_codes, test_tile,
+TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_round_row, test_strips, test_tile,
           test_transpose, test_softmax_tile, test_rope, test_from_int8)

@@ -1,9 +1,9 @@
-/* codes.c: many rows of eight-bit whole numbers times rows of them, summed exactly within each group of k: four products a
- * lane and instruction. Also what such a product is fed: rows rounded, rows of weights as codes, codes in strips. */
+/* codes.c: rows of x in eight bits times weights in strips (kernels/cpu/strips.h): four products a lane and instruction, one lane a
+ * row of the matrix, for one row of x as for many. Also what such a product is fed: rows rounded, and strips. */
 #include <float.h>
 
 #include "kernels/cpu/isa/internal.h"
-#include "kernels/encodings/planes.h"
+#include "kernels/encoding.h"
 
 /* ---- rows to codes ---- */
 
@@ -37,113 +37,172 @@ INLINE float round_row(enum dtype t, const void *x, int64_t n, int8_t *codes) {
 
 float ISA_NAME(isa_round_row)(enum dtype t, const void *x, int64_t n, int8_t *codes) { RETURN_BY_TYPE(t, round_row, x, n, codes); }
 
-/* Less the nearest whole number to each zero point, which brings them around 0. */
-INLINE void grouped_row(const struct grouping *q, int bits, const uint8_t *row, int64_t n, int8_t *codes) {
-    enum { BATCH = 64 };
-    const uint8_t *zeros = grouped_zeros(q, row, n);
-    float number[BATCH];
-    unpack_codes(bits, q->group, row, n, 0, n, (uint8_t *)codes);
-    for (int64_t g = 0; g < n / q->group; g++) {
-        int64_t left = n / q->group - g;
-        if (q->zero != DTYPE_U8 && g % BATCH == 0) ISA_NAME(isa_to_f32)(q->zero, zeros + g * (int64_t)dtype_bytes(q->zero), number, left < BATCH ? left : BATCH);
-        int zero = q->zero == DTYPE_U8 ? zeros[g] : nearest_zero(number[g % BATCH]);
-        for (int k = 0; k < q->group; k++) codes[g * q->group + k] = (int8_t)(codes[g * q->group + k] - zero);
-    }
-}
+/* ---- strips ---- */
 
-void ISA_NAME(isa_code_row)(const struct encoding *e, const void *row, int64_t n, int8_t *codes) {
-    if (!e->groups) memcpy(codes, (const char *)row + sizeof(float), (size_t)n);
-    else if (e->groups->bits == 4) grouped_row(e->groups, 4, row, n, codes);
-    else if (e->groups->bits == 3) grouped_row(e->groups, 3, row, n, codes);
-    else grouped_row(e->groups, 2, row, n, codes);
-}
-
-/* ---- products ---- */
-
-#if defined(__AVX512VNNI__)
-enum { CODES_TALL = 6, CODES_WIDE = 2 };
-
-INLINE vi four_codes(const uint8_t *x) {
-    int32_t four;
-    memcpy(&four, x, sizeof four);
-    return (vi)_mm512_set1_epi32(four);
-}
-
-/* `tall` rows of x from r on, `wide` strips from column j on; both constants. */
-INLINE void codes_block(int tall, int wide, const struct codes_product *p, int64_t r, int64_t j) {
-    const uint8_t *x = p->x + r * p->x_stride;
-    const int8_t *w = p->w + j * p->k;
-    const float *scales = p->scales + j;
-    int64_t strip = p->k * CODES_STRIP;
-    __m512 sum[CODES_TALL][CODES_WIDE];
-#pragma GCC unroll 8
-    for (int a = 0; a < tall; a++)
-#pragma GCC unroll 8
-        for (int b = 0; b < wide; b++) sum[a][b] = p->is_added ? _mm512_loadu_ps(p->y + (r + a) * p->y_stride + j + b * CODES_STRIP) : _mm512_setzero_ps();
-    for (int64_t g = 0; g < p->k; g += p->group, scales += p->n) {
-        vi exact[CODES_TALL][CODES_WIDE];
-#pragma GCC unroll 8
-        for (int a = 0; a < tall; a++)
-#pragma GCC unroll 8
-            for (int b = 0; b < wide; b++) exact[a][b] = (vi){0};
-        for (int64_t i = g; i < g + p->group && i < p->k; i += 4) {
-            vi v[CODES_WIDE];
-#pragma GCC unroll 8
-            for (int b = 0; b < wide; b++) v[b] = v_load_codes(w + b * strip + i * CODES_STRIP);
-#pragma GCC unroll 8
-            for (int a = 0; a < tall; a++) {
-                vi four = four_codes(x + a * p->x_stride + i);
-#pragma GCC unroll 8
-                for (int b = 0; b < wide; b++) exact[a][b] = v_dot_codes(exact[a][b], four, v[b]);
-            }
-        }
-#pragma GCC unroll 8
-        for (int b = 0; b < wide; b++) {
-            __m512 scale = _mm512_loadu_ps(scales + b * CODES_STRIP);
-#pragma GCC unroll 8
-            for (int a = 0; a < tall; a++) sum[a][b] = _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)exact[a][b]), scale, sum[a][b]);
-        }
-    }
-#pragma GCC unroll 8
-    for (int a = 0; a < tall; a++)
-#pragma GCC unroll 8
-        for (int b = 0; b < wide; b++) {
-            __m512 v = sum[a][b];
-            if (p->offsets) v = _mm512_sub_ps(v, _mm512_loadu_ps(p->offsets + j + b * CODES_STRIP));
-            if (p->row_scales) v = _mm512_mul_ps(v, _mm512_set1_ps(p->row_scales[r + a]));
-            _mm512_storeu_ps(p->y + (r + a) * p->y_stride + j + b * CODES_STRIP, v);
-        }
-}
-
-INLINE void codes_column(int wide, const struct codes_product *p, int64_t j) {
-    int64_t r = 0;
-    for (; r + CODES_TALL <= p->m; r += CODES_TALL) codes_block(CODES_TALL, wide, p, r, j);
-    for (; r + 2 <= p->m; r += 2) codes_block(2, wide, p, r, j);
-    if (r < p->m) codes_block(1, wide, p, r, j);
-}
-#endif
-
-/* Four codes of a row are a lane: a strip is the transpose of its rows. */
 void ISA_NAME(isa_strip)(const int8_t *rows, int64_t k, int8_t *strip) {
 #if defined(__AVX512VNNI__)
-    for (int64_t i = 0; i < k; i += 4 * CODES_STRIP) {
-        vf square[CODES_STRIP];
+    for (int64_t i = 0; i < k; i += 4 * STRIP_ROWS) {
+        vf square[STRIP_ROWS];
 #pragma GCC unroll 16
-        for (int a = 0; a < CODES_STRIP; a++) square[a] = (vf)_mm512_loadu_si512(rows + a * k + i);
+        for (int a = 0; a < STRIP_ROWS; a++) square[a] = (vf)_mm512_loadu_si512(rows + a * k + i);
         v_transpose(square);
 #pragma GCC unroll 16
-        for (int a = 0; a < CODES_STRIP; a++) _mm512_storeu_si512(strip + i * CODES_STRIP + a * 4 * CODES_STRIP, (__m512i)square[a]);
+        for (int a = 0; a < STRIP_ROWS; a++) _mm512_storeu_si512(strip + i * STRIP_ROWS + a * 4 * STRIP_ROWS, (__m512i)square[a]);
     }
 #else
     (void)rows, (void)k, (void)strip;
 #endif
 }
 
-void ISA_NAME(isa_codes)(const struct codes_product *p) {
+/* ---- products ---- */
+
 #if defined(__AVX512VNNI__)
-    int64_t j = 0;
-    for (; j + CODES_WIDE * CODES_STRIP <= p->n; j += CODES_WIDE * CODES_STRIP) codes_column(CODES_WIDE, p, j);
-    if (j < p->n) codes_column(1, p, j);
+enum { MOST_ROWS = 8, MOST_STRIPS = 8, LANE_BYTES = 4 * STRIP_ROWS };
+
+/* Four codes of x in every lane. */
+INLINE vi four_codes(const int8_t *x) {
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    return (vi)_mm512_set1_epi32(four);
+}
+
+/* `wide` strips from s on by `rows` rows of x from r on; both constants, so that the sums stay in registers. */
+INLINE void int8_block(int wide, int rows, const struct strips_product *p, int64_t s, int64_t r) {
+    const char *w = p->w + (size_t)s * p->strip_stride;
+    const int8_t *x = p->x + r * p->x_stride;
+    vi exact[MOST_STRIPS][MOST_ROWS];
+#pragma GCC unroll 8
+    for (int a = 0; a < wide; a++)
+#pragma GCC unroll 8
+        for (int b = 0; b < rows; b++) exact[a][b] = (vi){0};
+    for (int64_t i = 0; i < p->k; i += 4) {
+        vi four[MOST_ROWS];
+#pragma GCC unroll 8
+        for (int b = 0; b < rows; b++) four[b] = four_codes(x + b * p->x_stride + i);
+#pragma GCC unroll 8
+        for (int a = 0; a < wide; a++) {
+            vi v = v_load_codes(w + (size_t)a * p->strip_stride + i * STRIP_ROWS);
+#pragma GCC unroll 8
+            for (int b = 0; b < rows; b++) exact[a][b] = v_dot_codes(exact[a][b], v, four[b]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int a = 0; a < wide; a++) {
+        vf scale = v_load(DTYPE_F32, w + (size_t)a * p->strip_stride + p->k * STRIP_ROWS, 0);
+#pragma GCC unroll 8
+        for (int b = 0; b < rows; b++)
+            v_store(DTYPE_F32, p->y + (r + b) * p->y_stride, (s + a) * STRIP_ROWS,
+                    (vf)_mm512_cvtepi32_ps((__m512i)(exact[a][b] - p->x_offsets[r + b])) * (scale * p->x_scales[r + b]));
+    }
+}
+
+INLINE vf load_zeros(enum dtype t, const void *p) {
+    return t == DTYPE_U8 ? (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p))) : v_load(t, p, 0);
+}
+
+/* One group: its codes, then its scales and zero points. */
+INLINE void int4_group(int wide, int rows, int group, enum dtype scale_type, enum dtype zero_type, const struct strips_product *p, const char *w, const int8_t *x,
+                       const float *x_sum, vf (*sum)[MOST_ROWS]) {
+    const __m512i lower = _mm512_set1_epi8(15);
+    vi exact[MOST_STRIPS][MOST_ROWS];
+#pragma GCC unroll 8
+    for (int a = 0; a < wide; a++)
+#pragma GCC unroll 8
+        for (int b = 0; b < rows; b++) exact[a][b] = (vi){0};
+    for (int i = 0; i < group; i += 8) {
+        vi low[MOST_STRIPS], high[MOST_STRIPS];
+#pragma GCC unroll 8
+        for (int a = 0; a < wide; a++) {
+            __m512i q = _mm512_loadu_si512(w + (size_t)a * p->strip_stride + i / 8 * LANE_BYTES);
+            low[a] = (vi)_mm512_and_si512(q, lower);
+            high[a] = (vi)_mm512_and_si512(_mm512_srli_epi16(q, 4), lower);
+        }
+#pragma GCC unroll 8
+        for (int b = 0; b < rows; b++) {
+            vi first = four_codes(x + b * p->x_stride + i), second = four_codes(x + b * p->x_stride + i + 4);
+#pragma GCC unroll 8
+            for (int a = 0; a < wide; a++) exact[a][b] = v_dot_codes(v_dot_codes(exact[a][b], low[a], first), high[a], second);
+        }
+    }
+#pragma GCC unroll 8
+    for (int a = 0; a < wide; a++) {
+        const char *numbers = w + (size_t)a * p->strip_stride + group / 8 * LANE_BYTES;
+        vf scale = v_load(scale_type, numbers, 0), zero = load_zeros(zero_type, numbers + STRIP_ROWS * dtype_bytes(scale_type));
+#pragma GCC unroll 8
+        for (int b = 0; b < rows; b++)
+            sum[a][b] = v_fma(v_fma(v_set(-x_sum[b * p->sums_stride]), zero, (vf)_mm512_cvtepi32_ps((__m512i)exact[a][b])), scale, sum[a][b]);
+    }
+}
+
+INLINE void int4_block(int wide, int rows, int group, enum dtype scale, enum dtype zero, const struct strips_product *p, int64_t s, int64_t r) {
+    const char *w = p->w + (size_t)s * p->strip_stride;
+    size_t step = (size_t)(group / 8 * LANE_BYTES) + STRIP_ROWS * (dtype_bytes(scale) + dtype_bytes(zero));
+    vf sum[MOST_STRIPS][MOST_ROWS];
+#pragma GCC unroll 8
+    for (int a = 0; a < wide; a++)
+#pragma GCC unroll 8
+        for (int b = 0; b < rows; b++) sum[a][b] = v_set(0);
+    for (int64_t g = 0; g * group < p->k; g++, w += step)
+        int4_group(wide, rows, group, scale, zero, p, w, p->x + r * p->x_stride + g * group, p->x_sums + r * p->sums_stride + g, sum);
+#pragma GCC unroll 8
+    for (int a = 0; a < wide; a++)
+#pragma GCC unroll 8
+        for (int b = 0; b < rows; b++) v_store(DTYPE_F32, p->y + (r + b) * p->y_stride, (s + a) * STRIP_ROWS, sum[a][b] * p->x_scales[r + b]);
+}
+
+/* group 0: int8_row. Numbers of a group in their usual types, or read for what they are. */
+INLINE void strips_block(int group, int wide, int rows, const struct strips_product *p, int64_t s, int64_t r) {
+    if (group == 0) int8_block(wide, rows, p, s, r);
+    else if (p->groups->scale == DTYPE_F16 && p->groups->zero == DTYPE_U8) int4_block(wide, rows, group, DTYPE_F16, DTYPE_U8, p, s, r);
+    else int4_block(wide, rows, group, p->groups->scale, p->groups->zero, p, s, r);
+}
+
+/* The product's strips, `wide` at a time, by `rows` rows from r on. */
+INLINE void strips_rows(int group, int wide, int rows, const struct strips_product *p, int64_t r) {
+    int64_t s = 0;
+    for (; s + wide <= p->strips; s += wide) strips_block(group, wide, rows, p, s, r);
+    for (; s < p->strips; s++) strips_block(group, 1, rows, p, s, r);
+}
+
+/* Few rows: many strips side by side, each a stream. More: as many of both as the registers hold sums for. */
+enum { WIDE_1 = 8, WIDE_2 = 4, WIDE_4 = 4, WIDE_8 = 2 };
+#define ROWS(name, group, wide, rows) static __attribute__((noinline)) void name##_##rows(const struct strips_product *p, int64_t r) { strips_rows(group, wide, rows, p, r); }
+#define KIND(name, group) \
+    ROWS(name, group, WIDE_1, 1) ROWS(name, group, WIDE_2, 2) ROWS(name, group, WIDE_4, 4) ROWS(name, group, WIDE_8, 6) ROWS(name, group, WIDE_8, 8) \
+    static void name(const struct strips_product *p) { \
+        int64_t r = 0; \
+        for (; r + 8 <= p->m; r += 8) name##_8(p, r); \
+        if (r + 6 <= p->m) name##_6(p, r), r += 6; \
+        if (r + 4 <= p->m) name##_4(p, r), r += 4; \
+        if (r + 2 <= p->m) name##_2(p, r), r += 2; \
+        if (r < p->m) name##_1(p, r); \
+    }
+KIND(strips_int8, 0)
+KIND(strips_int4_32, 32)
+KIND(strips_int4_64, 64)
+KIND(strips_int4_128, 128)
+#endif
+
+#if defined(__AVX512VNNI__)
+static void strips_kind(const struct strips_product *p) {
+    if (!p->groups) strips_int8(p);
+    else if (p->groups->group == 32) strips_int4_32(p);
+    else if (p->groups->group == 64) strips_int4_64(p);
+    else strips_int4_128(p);
+}
+#endif
+
+/* Of many rows each pair of strips meets all, so that it is read from memory once. */
+void ISA_NAME(isa_strips)(const struct strips_product *p) {
+#if defined(__AVX512VNNI__)
+    struct strips_product part = *p;
+    part.strips = p->m > MOST_ROWS ? WIDE_8 : p->strips;
+    for (int64_t s = 0; s < p->strips; s += part.strips) {
+        if (part.strips > p->strips - s) part.strips = p->strips - s;
+        part.w = p->w + (size_t)s * p->strip_stride;
+        part.y = p->y + s * STRIP_ROWS;
+        strips_kind(&part);
+    }
 #else
     (void)p;
 #endif

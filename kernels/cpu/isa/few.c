@@ -65,46 +65,35 @@ INLINE void block(enum few_kind kind, int tall, int rows, const struct few_produ
 #if defined(__AVX512BF16__)
 /* ---- the ends of rows: sums of lanes, eight registers at a time ---- */
 
-/* Lanes as f32 or as whole numbers. */
-INLINE __m512 add_lanes(int is_whole, __m512 a, __m512 b) { return is_whole ? (__m512)_mm512_add_epi32((__m512i)a, (__m512i)b) : _mm512_add_ps(a, b); }
-
 /* Neighbouring lanes of a and b become one, in turns; then such pairs; then quarters of registers. */
-INLINE __m512 add_pair(int is_whole, __m512 a, __m512 b) { return add_lanes(is_whole, _mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)); }
-INLINE __m512 add_pairs(int is_whole, __m512 a, __m512 b) {
-    return add_lanes(is_whole, (__m512)_mm512_unpacklo_pd((__m512d)a, (__m512d)b), (__m512)_mm512_unpackhi_pd((__m512d)a, (__m512d)b));
+INLINE __m512 add_pair(__m512 a, __m512 b) { return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)); }
+INLINE __m512 add_pairs(__m512 a, __m512 b) {
+    return _mm512_add_ps((__m512)_mm512_unpacklo_pd((__m512d)a, (__m512d)b), (__m512)_mm512_unpackhi_pd((__m512d)a, (__m512d)b));
 }
-INLINE __m256 add_quarters(int is_whole, __m512 a, __m512 b) {
-    __m512 halves = add_lanes(is_whole, _mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
-    __m512 all = add_lanes(is_whole, halves, _mm512_shuffle_f32x4(halves, halves, 0xb1));
+INLINE __m256 add_quarters(__m512 a, __m512 b) {
+    __m512 halves = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+    __m512 all = _mm512_add_ps(halves, _mm512_shuffle_f32x4(halves, halves, 0xb1));
     return _mm512_castps512_ps256(_mm512_shuffle_f32x4(all, all, 0x08));
 }
-INLINE __m256 add_eight(int is_whole, const __m512 *v) {
-    return add_quarters(is_whole, add_pairs(is_whole, add_pair(is_whole, v[0], v[1]), add_pair(is_whole, v[2], v[3])),
-                        add_pairs(is_whole, add_pair(is_whole, v[4], v[5]), add_pair(is_whole, v[6], v[7])));
+INLINE __m256 add_eight(const __m512 *v) {
+    return add_quarters(add_pairs(add_pair(v[0], v[1]), add_pair(v[2], v[3])), add_pairs(add_pair(v[4], v[5]), add_pair(v[6], v[7])));
 }
 
-/* Sums of a block's registers, by rows of the matrix, then of x. */
-enum { MOST_SUMS = 32 };
-INLINE void add_block(int is_whole, int tall, int rows, __m512 (*sum)[FEW_MAX_ROWS], __m256 *out) {
+/* y of a block: the sums of its registers, by rows of the matrix, then of x. */
+INLINE void store_sums(int tall, int rows, const struct few_product *p, int64_t j, __m512 (*sum)[FEW_MAX_ROWS]) {
+    enum { MOST_SUMS = 32 };
+    float y[MOST_SUMS];
 #pragma GCC unroll 4
     for (int i = 0; i < tall * rows; i += 8) {
         __m512 v[8];
 #pragma GCC unroll 8
         for (int k = 0; k < 8; k++) v[k] = i + k < tall * rows ? sum[(i + k) / rows][(i + k) % rows] : _mm512_setzero_ps();
-        out[i / 8] = add_eight(is_whole, v);
+        _mm256_storeu_ps(y + i, add_eight(v));
     }
-}
-
-/* y of the block; scale: of x's rows, NULL where there is none. */
-INLINE void store_sums(int tall, int rows, const struct few_product *p, int64_t j, __m512 (*sum)[FEW_MAX_ROWS], const float *scale) {
-    __m256 out[MOST_SUMS / 8];
-    float y[MOST_SUMS];
-    add_block(0, tall, rows, sum, out);
-    memcpy(y, out, sizeof y);
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++)
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = y[a * rows + r] * (scale ? scale[r] : 1);
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = y[a * rows + r];
 }
 
 typedef __m512bh vd;
@@ -137,7 +126,7 @@ INLINE void block_dot(int tall, int rows, const struct few_product *p, int64_t j
             vd v = load_pairs_part(w[a] + i, p->k - i);
             for (int r = 0; r < rows; r++) sum[a][r] = _mm512_dpbf16_ps(sum[a][r], v, load_pairs(x + r * p->x_stride + i));
         }
-    store_sums(tall, rows, p, j, sum, NULL);
+    store_sums(tall, rows, p, j, sum);
 }
 
 /* ---- eight bits: a code is 16 times its upper half, with the sign, and its lower half; each half becomes bf16, exactly, by a
@@ -185,7 +174,7 @@ INLINE void block_int8(int tall, int rows, const struct few_product *p, int64_t 
     for (int a = 0; a < tall; a++)
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) sum[a][r] = _mm512_mul_ps(sum[a][r], _mm512_set1_ps(row_scale(FEW_INT8, w[a] - sizeof(float))));
-    store_sums(tall, rows, p, j, sum, NULL);
+    store_sums(tall, rows, p, j, sum);
 }
 
 /* ---- four bits in groups: codes become bf16, exactly, by a look-up in a register. 128 elements at a time; x is in the order in
@@ -243,24 +232,7 @@ INLINE void int4_run(int tall, int rows, int64_t group, const char *const *row, 
     }
 }
 
-/* The same with x in eight bits: a group's products summed exactly, then scaled. */
-INLINE void int4_codes_run(int tall, int rows, int64_t group, const char *const *row, int64_t i, const struct few_product *p, float (*scales)[INT4_GROUPS], int64_t first,
-                           __m512 (*sum)[FEW_MAX_ROWS]) {
-    const __m512i lower = _mm512_set1_epi8(15);
-    const int8_t *x = (const int8_t *)p->x + i;
-#pragma GCC unroll 8
-    for (int a = 0; a < tall; a++) {
-        __m512i q = _mm512_loadu_si512(row[a] + i / 2), even = _mm512_and_si512(q, lower), odd = _mm512_and_si512(_mm512_srli_epi16(q, 4), lower);
-        __m512 scale = run_scales(group, scales[a] + first);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vi exact = v_dot_codes(v_dot_codes((vi){0}, (vi)even, v_load_codes(x + r * p->x_stride)), (vi)odd, v_load_codes(x + r * p->x_stride + INT4_RUN / 2));
-            sum[a][r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)exact), scale, sum[a][r]);
-        }
-    }
-}
-
-INLINE void block_int4(int is_codes, int tall, int rows, int64_t group, const struct few_product *p, int64_t j) {
+INLINE void block_int4(int tall, int rows, int64_t group, const struct few_product *p, int64_t j) {
     const char *row[INT4_TALL];
     __m512 sum[INT4_TALL][FEW_MAX_ROWS];
     float scales[INT4_TALL][INT4_GROUPS], zeros[INT4_GROUPS];
@@ -280,54 +252,9 @@ INLINE void block_int4(int is_codes, int tall, int rows, int64_t group, const st
                 for (int r = 0; r < rows; r++)
                     sum[a][r] = _mm512_fnmadd_ps(_mm512_loadu_ps(zeros + g), _mm512_loadu_ps(p->x_sums + r * p->sums_stride + span / group + g), sum[a][r]);
         }
-        for (int64_t i = span; i < last; i += INT4_RUN) {
-            if (is_codes) int4_codes_run(tall, rows, group, row, i, p, scales, (i - span) / group, sum);
-            else int4_run(tall, rows, group, row, i, p, scales, (i - span) / group, sum);
-        }
+        for (int64_t i = span; i < last; i += INT4_RUN) int4_run(tall, rows, group, row, i, p, scales, (i - span) / group, sum);
     }
-    store_sums(tall, rows, p, j, sum, is_codes ? p->x_scales : NULL);
-}
-
-/* ---- both in eight bits: a weight plus 128 is not negative, as the instruction wants its first operand; what that adds is a fact
- * of x's row. ---- */
-
-INLINE void int8_codes_run(int tall, int rows, const struct few_product *p, const char *const *w, int64_t i, __mmask64 mask, vi (*sum)[FEW_MAX_ROWS]) {
-    const __m512i flip = _mm512_set1_epi8(-128);
-    const int8_t *x = (const int8_t *)p->x + i;
-#pragma GCC unroll 8
-    for (int a = 0; a < tall; a++) {
-        vi q = (vi)_mm512_xor_si512(mask == UINT64_MAX ? _mm512_loadu_si512(w[a] + i) : _mm512_maskz_loadu_epi8(mask, w[a] + i), flip);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) sum[a][r] = v_dot_codes(sum[a][r], q, v_load_codes(x + r * p->x_stride));
-    }
-}
-
-INLINE void block_int8_codes(int tall, int rows, const struct few_product *p, int64_t j) {
-    const char *w[8];
-    vi exact[8][FEW_MAX_ROWS];
-    __m512 sum[8][FEW_MAX_ROWS];
-    __m256 out[MOST_SUMS / 8];
-    int32_t y[MOST_SUMS];
-    int64_t i = 0;
-#pragma GCC unroll 8
-    for (int a = 0; a < tall; a++) {
-        w[a] = (const char *)p->w + (size_t)(j + a * p->spread) * p->w_stride + sizeof(float);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) exact[a][r] = (vi){0};
-    }
-    for (; i + INT8_RUN <= p->k; i += INT8_RUN) int8_codes_run(tall, rows, p, w, i, UINT64_MAX, exact);
-    if (i < p->k) int8_codes_run(tall, rows, p, w, i, (1ull << (p->k - i)) - 1, exact);
-#pragma GCC unroll 8
-    for (int a = 0; a < tall; a++)
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) sum[a][r] = (__m512)exact[a][r];
-    add_block(1, tall, rows, sum, out);
-    memcpy(y, out, sizeof y);
-#pragma GCC unroll 8
-    for (int a = 0; a < tall; a++)
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
-            p->y[r * p->y_stride + j + a * p->spread] = (float)(y[a * rows + r] - p->x_offsets[r]) * row_scale(FEW_INT8, w[a] - sizeof(float)) * p->x_scales[r];
+    store_sums(tall, rows, p, j, sum);
 }
 
 /* ---- sparse rows: each mask word spreads its values over a register ---- */
@@ -364,7 +291,7 @@ INLINE void block_bitmap(int tall, int rows, const struct few_product *p, int64_
             for (int a = 0; a < tall; a++) sum[a][r] = _mm512_dpbf16_ps(sum[a][r], v[a], xr);
         }
     }
-    store_sums(tall, rows, p, j, sum, NULL);
+    store_sums(tall, rows, p, j, sum);
 }
 
 #endif
@@ -377,10 +304,8 @@ INLINE void one_block(enum few_kind kind, int64_t group, int tall, int rows, con
 #if defined(__AVX512BF16__)
     case FEW_BF16_DOT: block_dot(tall, rows, p, j); break;
     case FEW_INT8_DOT: block_int8(tall, rows, p, j); break;
-    case FEW_INT4_DOT: block_int4(0, tall, rows, group, p, j); break;
+    case FEW_INT4_DOT: block_int4(tall, rows, group, p, j); break;
     case FEW_BITMAP_DOT: block_bitmap(tall, rows, p, j); break;
-    case FEW_INT8_CODES: block_int8_codes(tall, rows, p, j); break;
-    case FEW_INT4_CODES: block_int4(1, tall, rows, group, p, j); break;
 #endif
     default: (void)group; block(kind, tall, rows, p, j);
     }
@@ -418,17 +343,10 @@ KIND(few_int8, FEW_INT8, 0)
 KIND(few_bf16_dot, FEW_BF16_DOT, 0)
 KIND(few_int8_dot, FEW_INT8_DOT, 0)
 KIND(few_bitmap_dot, FEW_BITMAP_DOT, 0)
-KIND(few_int8_codes, FEW_INT8_CODES, 0)
 KIND(int4_dot_32, FEW_INT4_DOT, 32)
 KIND(int4_dot_64, FEW_INT4_DOT, 64)
 KIND(int4_dot_128, FEW_INT4_DOT, 128)
-KIND(int4_codes_32, FEW_INT4_CODES, 32)
-KIND(int4_codes_64, FEW_INT4_CODES, 64)
-KIND(int4_codes_128, FEW_INT4_CODES, 128)
-#define BY_GROUP(name) \
-    static void few_##name(const struct few_product *p) { (p->groups->group == 32 ? name##_32 : p->groups->group == 64 ? name##_64 : name##_128)(p); }
-BY_GROUP(int4_dot)
-BY_GROUP(int4_codes)
+static void few_int4_dot(const struct few_product *p) { (p->groups->group == 32 ? int4_dot_32 : p->groups->group == 64 ? int4_dot_64 : int4_dot_128)(p); }
 #endif
 
 void ISA_NAME(isa_few)(const struct few_product *p) {
@@ -436,7 +354,6 @@ void ISA_NAME(isa_few)(const struct few_product *p) {
         [FEW_F32] = few_f32, [FEW_BF16] = few_bf16, [FEW_F16] = few_f16, [FEW_INT8] = few_int8,
 #if defined(__AVX512BF16__)
         [FEW_BF16_DOT] = few_bf16_dot, [FEW_INT8_DOT] = few_int8_dot, [FEW_INT4_DOT] = few_int4_dot, [FEW_BITMAP_DOT] = few_bitmap_dot,
-        [FEW_INT8_CODES] = few_int8_codes, [FEW_INT4_CODES] = few_int4_codes,
 #endif
     };
     kinds[p->kind](p);

@@ -39,9 +39,8 @@ void ISA_NAME(isa_transpose)(enum dtype t, const void *x, int64_t x_stride, int6
 void ISA_NAME(isa_expand)(const void *row, int64_t n, uint16_t *y);
 void ISA_NAME(isa_few)(const struct few_product *p);
 float ISA_NAME(isa_round_row)(enum dtype t, const void *x, int64_t n, int8_t *codes);
-void ISA_NAME(isa_code_row)(const struct encoding *e, const void *row, int64_t n, int8_t *codes);
 void ISA_NAME(isa_strip)(const int8_t *rows, int64_t k, int8_t *strip);
-void ISA_NAME(isa_codes)(const struct codes_product *p);
+void ISA_NAME(isa_strips)(const struct strips_product *p);
 void ISA_NAME(isa_tile)(const struct tile_product *p);
 void ISA_NAME(isa_softmax_tile)(const struct softmax_tile *p);
 double ISA_NAME(isa_spin)(int is_bf16, int64_t n);

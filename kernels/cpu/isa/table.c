@@ -40,5 +40,5 @@ const struct isa_kernels ISA_NAME(isa_kernels) = {
 #endif
     ROW(to_f32), ROW(from_f32), ROW(from_int8), ROW(scale), ROW(add), ROW(mul), ROW(silu), ROW(softmax), ROW(swiglu), ROW(finish),
     ROW(rmsnorm), ROW(add_rmsnorm), ROW(rope), ROW(argmax), ROW(sum_exp), ROW(dot), ROW(add_scaled), ROW(transpose),
-    ROW(expand), ROW(few), ROW(round_row), ROW(code_row), ROW(strip), ROW(codes), ROW(tile), ROW(softmax_tile), ROW(spin),
+    ROW(expand), ROW(few), ROW(round_row), ROW(strip), ROW(strips), ROW(tile), ROW(softmax_tile), ROW(spin),
 };
