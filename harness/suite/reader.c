@@ -94,7 +94,7 @@ enum status reader_expand(struct reader *r, const struct node *n, const char *ke
     enum status s = reader_text(r, n, key, &text);
     if (s != STATUS_OK) return s;
     text_append(&t, "%s", "");
-    for (const char *at = text; *at && s == STATUS_OK;) {
+    for (const char *at = text; s == STATUS_OK && *at;) {
         if (strncmp(at, "$${", 3) == 0 || strncmp(at, "${", 2) != 0) {
             at += strncmp(at, "$${", 3) == 0;
             text_append_bytes(&t, at++, 1);

@@ -11,7 +11,7 @@ static const char *const no_keys[] = {NULL};
 
 /* Before anything else: another version may have other keys. */
 static enum status check_version(struct reader *r, const struct node *root) {
-    const struct node *n = root->kind == NODE_MAP ? tree_find(root, "version") : NULL;
+    const struct node *n = tree_find(root, "version");
     if (root->kind != NODE_MAP) return tree_error(r->tree, root, r->e, "a suite must be a map of keys and values, beginning with 'version: %d'", SUITE_VERSION);
     if (!n) return tree_error(r->tree, root, r->e, "'version' is missing here; this program reads 'version: %d'", SUITE_VERSION);
     if (n->kind == NODE_TEXT && n->is_plain && strcmp(n->text, "1") == 0) return STATUS_OK;

@@ -199,7 +199,7 @@ void tree_free(struct tree *t) {
 }
 
 const struct node *tree_find(const struct node *map, const char *key) {
-    for (size_t i = 0; i < map->n; i++)
+    for (size_t i = 0; map->kind == NODE_MAP && i < map->n; i++)
         if (strcmp(map->keys[i].text, key) == 0) return &map->items[i];
     return NULL;
 }

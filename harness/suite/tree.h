@@ -38,7 +38,7 @@ enum status tree_error(const struct tree *t, const struct node *at, struct error
 /* Puts where `at` stands before an error of another reader. */
 enum status tree_blame(const struct tree *t, const struct node *at, struct error *e);
 
-/* The value of a key; NULL where the map has none. */
+/* The value of a key; NULL where the map has none, or is none. */
 const struct node *tree_find(const struct node *map, const char *key);
 
 #endif

@@ -80,8 +80,7 @@ static void side_rows(const json_t *row, const json_t *side, const char *role, F
     csv_field(out, 0, role);
     fields(out, side, side_names, 0);
     fields(out, json_object_get(side, "ratio"), ratio_names, 0);
-    if (strcmp(role, "best") == 0) fields(out, row, verdict_of_row, 0);
-    else fields(out, NULL, verdict_of_row, 0);
+    fields(out, row, verdict_of_row, 0);
     csv_end(out);
 }
 

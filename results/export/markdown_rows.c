@@ -6,12 +6,13 @@
 #include "results/export/human.h"
 #include "results/export/markdown.h"
 
-/* "12.3 tokens/s [12.1 – 12.6]"; a dash where there is no value. Owned. */
+/* "12.3 [12.1 – 12.6 tokens/s]"; a dash where there is no value. Owned. */
 static char *side_text(const json_t *side, const char *unit) {
     double median = json_field(side, "median");
     if (!isfinite(median)) return mem_copy_string("–");
     struct human range = human_interval(json_field(side, "lowest"), json_field(side, "highest"), median, unit);
-    return mem_printf("%s [%s]", human_value(median, unit).text, range.text);
+    struct human value = human_value(median, unit);
+    return mem_printf("%.*s [%s]", (int)strcspn(value.text, " "), value.text, range.text);
 }
 
 static char *ours_text(const json_t *row) {
@@ -50,15 +51,19 @@ static void put_row(const json_t *row, FILE *out) {
     mem_free(others);
 }
 
+static void put_reason(const json_t *of, const char *name, const char *state, int *n, FILE *out) {
+    const char *reason = json_field_text(of, "reason");
+    if (!*reason) return;
+    fprintf(out, "%s- %s%s%s: %s\n", (*n)++ ? "" : "\n", json_field_text(of, name), *state ? " is " : "", state, reason);
+}
+
 /* Rows that are not decided, entries that have nothing to show, or less than they might. */
 static void put_reasons(const json_t *d, FILE *out) {
     size_t i;
     json_t *x;
-    fputc('\n', out);
-    json_array_foreach(json_object_get(d, "rows"), i, x)
-        if (*json_field_text(x, "reason")) fprintf(out, "- %s: %s\n", json_field_text(x, "title"), json_field_text(x, "reason"));
-    json_array_foreach(json_object_get(d, "cells"), i, x)
-        if (*json_field_text(x, "reason")) fprintf(out, "- %s is %s: %s\n", json_field_text(x, "label"), json_field_text(x, "state"), json_field_text(x, "reason"));
+    int n = 0;
+    json_array_foreach(json_object_get(d, "rows"), i, x) put_reason(x, "title", "", &n, out);
+    json_array_foreach(json_object_get(d, "cells"), i, x) put_reason(x, "label", json_field_text(x, "state"), &n, out);
 }
 
 void md_rows(const json_t *d, FILE *out) {
