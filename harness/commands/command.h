@@ -12,6 +12,7 @@ struct command {
     unsigned options;          /* FOR_… of options.h */
     /* Its exit code in *exit_code when the status is OK. */
     enum status (*run)(struct options *o, int *exit_code, struct error *e);
+    const char *more;          /* what --help says after the options; NULL: nothing */
 };
 
 #define COMMAND_LIST(X) \

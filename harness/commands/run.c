@@ -44,6 +44,6 @@ static enum status run_experiment(struct options *o, int *exit_code, struct erro
 }
 
 const struct command command_run = {"run", "WORKLOAD", "measure one spec (lists make one run each)",
-                                    FOR_SPEC | FOR_CONFIG | FOR_MEASURE | FOR_STORE | FOR_OUTPUT, run_run};
+                                    FOR_SPEC | FOR_CONFIG | FOR_MEASURE | FOR_STORE | FOR_OUTPUT, run_run, NULL};
 const struct command command_experiment = {"experiment", "WORKLOAD", "switch optimizers on and off in a designed experiment",
-                                           FOR_SPEC | FOR_CONFIG | FOR_MEASURE | FOR_STORE | FOR_OUTPUT | FOR_EXPERIMENT, run_experiment};
+                                           FOR_SPEC | FOR_CONFIG | FOR_MEASURE | FOR_STORE | FOR_OUTPUT | FOR_EXPERIMENT, run_experiment, NULL};

@@ -118,5 +118,30 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     return s;
 }
 
+static const char file_help[] =
+    "The file (keys not named here are refused with line and column):\n"
+    "  version: 1\n"
+    "  name: nightly                       # default: the file's name\n"
+    "  rounds: 5                           # in each every entry runs once, as a fresh process; the order is drawn and mirrored\n"
+    "  seed: 1                             # of that order\n"
+    "  defaults: {preset: llama-1.1b, threads: 2, samples: 3}   # options of assay run by their long names\n"
+    "  entries:\n"
+    "    - name: ours                      # an entry of ours: its options win over the defaults, null takes one back, lists are axes\n"
+    "      workload: llm\n"
+    "      opt: [attention, fusion]\n"
+    "    - name: theirs                    # somebody else's command, without a shell; ${NAME} and ${NAME:-otherwise} are the environment's\n"
+    "      external: [\"${LLAMA_BENCH}\", -m, \"${MODEL}\", -p, \"0\", -n, \"64\", -o, json]\n"
+    "      limit: 300                      # seconds; 600 where it is left out\n"
+    "      directory: build                # to run in\n"
+    "      environment: {OMP_NUM_THREADS: \"2\"}\n"
+    "      figures:                        # each from one of json (a path), regex (one group), wall: true\n"
+    "        - {metric: decode_tokens_per_s, json: \"[n_gen=64].avg_ts\"}\n"
+    "        - {metric: ttft_ns, regex: \"first token ([0-9.]+) ms\", unit: ms}\n"
+    "  compare:\n"
+    "    - {title: decode, metric: decode_tokens_per_s, ours: ours, against: [theirs], at_least: 1.2}\n"
+    "\n"
+    "Exit code: 0 every row reaches its at_least; 1 a row is short of it; 2 usage or a bad file; 3 a row is not decided (its 95 % interval\n"
+    "holds at_least, or a side has no value) or an entry failed; 130 interrupted. --resume goes on where it stopped.\n";
+
 const struct command command_suite = {"suite", "FILE.yaml", "entries side by side, others' commands too: 0 rows met, 1 a row is short, 3 inconclusive",
-                                      FOR_SUITE | FOR_STORE | FOR_OUTPUT, run};
+                                      FOR_SUITE | FOR_STORE | FOR_OUTPUT, run, file_help};

@@ -91,7 +91,7 @@ struct running {
     const struct child_request *r;
     struct child_result *out;
     struct pollfd streams[2]; /* output, errors; fd -1 once it is over */
-    sigset_t outside;         /* the signal mask while waiting */
+    sigset_t outside, ending; /* the signal mask while waiting; while it is being ended, which is not to be cut short */
     int64_t deadline_ns, kill_ns;
     int is_interrupted;
 };
@@ -155,7 +155,7 @@ static struct timespec wait_of(const struct running *x) {
 static void await(struct running *x) {
     while (!has_ended(x)) {
         struct timespec most = wait_of(x);
-        int n = ppoll(x->streams, 2, &most, &x->outside);
+        int n = ppoll(x->streams, 2, &most, x->kill_ns ? &x->ending : &x->outside);
         for (int i = 0; i < 2 && n > 0; i++)
             if (x->streams[i].fd >= 0 && x->streams[i].revents) take(x, i);
         if (!has_ended(x)) keep_time(x);
@@ -220,23 +220,33 @@ static enum status run(struct running *x, struct pipes *p, char **environment, s
     return x->is_interrupted ? error_set(e, STATUS_INTERRUPTED, "interrupted; what was measured is kept") : STATUS_OK;
 }
 
+/* Signals wait until await listens. */
+static void hold_signals(struct running *x, struct sigaction *before) {
+    struct sigaction action = {.sa_handler = on_child};
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGCHLD);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTERM);
+    sigaction(SIGCHLD, &action, before);
+    sigprocmask(SIG_BLOCK, &held, &x->outside);
+    sigdelset(&x->outside, SIGCHLD);
+    x->ending = x->outside;
+    sigaddset(&x->ending, SIGINT);
+    sigaddset(&x->ending, SIGTERM);
+}
+
 enum status child_run(const struct child_request *r, struct child_result *out, struct error *e) {
     struct running x = {.r = r, .out = out};
-    struct sigaction action = {.sa_handler = on_child}, before;
+    struct sigaction before;
     struct arena a = {0};
     struct pipes p;
-    sigset_t held;
     *out = (struct child_result){0};
     text_append(&out->output, "%s", "");
     text_append(&out->errors, "%s", "");
     enum status s = open_pipes(&p, e);
     if (s == STATUS_OK) {
-        sigemptyset(&held);
-        sigaddset(&held, SIGCHLD);
-        sigaddset(&held, SIGINT);
-        sigaddset(&held, SIGTERM);
-        sigaction(SIGCHLD, &action, &before);
-        sigprocmask(SIG_BLOCK, &held, &x.outside);
+        hold_signals(&x, &before);
         s = run(&x, &p, join_environment(r->environment, &a), e);
         sigprocmask(SIG_SETMASK, &x.outside, NULL);
         sigaction(SIGCHLD, &before, NULL);

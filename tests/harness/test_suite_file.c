@@ -63,7 +63,7 @@ static const struct { const char *text, *place, *words; } wrong[] = {
     {HEAD "  - {name: a, workload: moe}\n", "3:5", "unknown workload 'moe'"},
     {HEAD "  - {name: a, workload: llm, stop: yes}\n", "3:36", "must be true or false, not 'yes'"},
     {HEAD "  - {name: a, workload: llm, batch: x}\n", "3:37", "wants a whole number, not 'x'"},
-    {HEAD "  - {name: a, workload: llm, batch: }\n", "3:36", "'batch' has no value"},
+    {HEAD "  - {name: a, workload: llm, batch: }\n", "3:37", "'batch' has no value"},
     {HEAD "  - name: a\n    workload: llm\n    batch: [1, 9999]\n", "5:12", "out of range"},
     {HEAD "  - {name: a, workload: llm, batch: [1, [2]]}\n", "3:41", "one value, not a list"},
     {HEAD "  - {name: a, workload: llm, batch: ['1,2']}\n", "3:38", "a comma inside a list"},
@@ -104,30 +104,35 @@ static const struct { const char *text, *place, *words; } wrong[] = {
     {HEAD "  - {name: a, external: [ls], figures: [{metric: a_ns, regex: '(.)', unit: MB}]}\n", "3:76", "ns, us, ms, s"},
     /* rows */
     {HEAD OURS THEIRS "compare: []\n", "5:10", "with one at least"},
-    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: b, at_most: 2}\n", "6:53", "did you mean 'at_least'?"},
+    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: b, at_most: 2}\n", "6:54", "did you mean 'at_least'?"},
     {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a}\n", "6:5", "'against' is missing"},
     {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: aa, against: b}\n", "6:39", "there is no entry 'aa'; did you mean 'a'?"},
-    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: [b, c]}\n", "6:54", "there is no entry 'c'"},
-    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: [b, b]}\n", "6:54", "stands here twice"},
-    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: [a]}\n", "6:51", "compared with itself"},
-    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: e2e_ns, ours: a, against: b}\n", "6:49", "has no figure of the metric 'e2e_ns'"},
+    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: [b, c]}\n", "6:55", "there is no entry 'c'"},
+    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: [b, b]}\n", "6:55", "stands here twice"},
+    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: [a]}\n", "6:52", "compared with itself"},
+    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: e2e_ns, ours: a, against: b}\n", "6:50", "has no figure of the metric 'e2e_ns'"},
     {HEAD OURS THEIRS "compare:\n  - {title: t, metric: speed, ours: a, against: b}\n", "6:24", "must end in its unit"},
-    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: b, at_least: 0}\n", "6:63", "above 0"},
+    {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: b, at_least: 0}\n", "6:64", "above 0"},
     {HEAD OURS THEIRS "compare:\n  - &r {title: t}\n", "6:5", "anchors"},
     {HEAD OURS THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: b}\n  - {title: t, metric: a_per_s, ours: a, against: b}\n", "7:13", "two rows of the title"},
     {HEAD "  - {name: a, workload: llm, batch: [1, 2]}\n" THEIRS "compare:\n  - {title: t, metric: a_per_s, ours: a, against: b}\n", "6:39", "name one of its points"},
 };
 
+/* All of them are looked at before the test fails. */
 START_TEST(what_is_wrong_is_refused_where_it_stands) {
+    int n_bad = 0;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct suite s;
         struct error e;
         char place[32];
         snprintf(place, sizeof place, "s.yaml:%s: ", wrong[i].place);
-        ck_assert_msg(parse(wrong[i].text, &s, &e) == STATUS_INPUT, "accepted: %s", wrong[i].text);
-        ck_assert_msg(strncmp(e.text, place, strlen(place)) == 0, "'%s' is not at %s", e.text, place);
-        ck_assert_msg(strstr(e.text, wrong[i].words) != NULL, "'%s' lacks '%s'", e.text, wrong[i].words);
+        enum status st = parse(wrong[i].text, &s, &e);
+        if (st == STATUS_OK) suite_free(&s);
+        if (st == STATUS_INPUT && strncmp(e.text, place, strlen(place)) == 0 && strstr(e.text, wrong[i].words)) continue;
+        printf("%s--- gives '%s', and neither '%s' nor '%s'\n", wrong[i].text, e.text, place, wrong[i].words);
+        n_bad++;
     }
+    ck_assert_int_eq(n_bad, 0);
 }
 END_TEST
 
