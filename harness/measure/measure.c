@@ -55,7 +55,8 @@ static enum status check_cells(struct measuring *m, struct error *e) {
         st = check_cell(m, &program, &w, i, failure);
         if (st == STATUS_OK || failure == e) continue;
         worker_stop(&w);
-        st = st == STATUS_INTERRUPTED ? error_set(e, st, "%s", failure->text) : STATUS_OK;
+        st = STATUS_OK;
+        if (worker_is_interrupted()) st = error_set(e, STATUS_INTERRUPTED, "interrupted before anything was measured");
     }
     worker_stop(&w);
     mem_free(specs);

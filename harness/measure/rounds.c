@@ -60,9 +60,10 @@ static enum status run_external(struct measuring *m, struct cell_state *c, int r
     return st == STATUS_OK ? record_found(m, c, round, &found, e) : st;
 }
 
-/* What a process gave until it failed is no figure of this round. */
+/* What a process gave until it failed is no figure of this round. A signal to all of us is no failure of the process. */
 static enum status fail_round(struct measuring *m, struct cell_state *c, int round, const struct error *why, struct error *e) {
-    if (why->status == STATUS_INTERRUPTED || why->status == STATUS_STORE) return error_set(e, why->status, "%s", why->text);
+    if (why->status == STATUS_STORE) return error_set(e, STATUS_STORE, "%s", why->text);
+    if (worker_is_interrupted()) return error_set(e, STATUS_INTERRUPTED, "interrupted; what was measured is kept");
     enum status st = c->has_run ? STATUS_OK : measure_begin_run(m, c, NULL, e);
     if (st == STATUS_OK && c->process) st = store_process_abandon(m->s, c->process, e);
     if (c->n_failures++ == 0) {
