@@ -109,6 +109,7 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     *exit_code = EXIT_DONE;
     enum status s = command_argument(o, 0, "which suite: assay suite FILE.yaml", NULL, &file, e);
     if (s == STATUS_OK) s = output_check(o, e);
+    if (s == STATUS_OK && o->value[OPT_FORMAT] && strcmp(o->value[OPT_FORMAT], "trace") == 0) s = error_set(e, STATUS_INPUT, "-o: a trace is of one run, not of a suite");
     if (s == STATUS_OK && o->is_given[OPT_ROUNDS] && (rounds < 1 || rounds > 1000)) s = error_set(e, STATUS_INPUT, "--rounds must lie between 1 and 1000");
     if (s == STATUS_OK) s = suite_read(file, (int)rounds, &suite, e);
     if (s != STATUS_OK) return s;

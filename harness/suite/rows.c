@@ -7,7 +7,7 @@
 static const double most_ratio = 1e6;
 static const char *const row_keys[] = {"title", "metric", "ours", "against", "at_least", NULL};
 
-/* Metrics of ours that have no unit in their name, or none at all, are not compared. */
+/* The unit is in the name, and with it which way is better. */
 static enum status check_metric(struct reader *r, const struct node *n, const char *metric) {
     return figure_metric_check(metric, r->e) == STATUS_OK ? STATUS_OK : tree_blame(r->tree, n, r->e);
 }

@@ -115,6 +115,7 @@ expect 2 "say which suite" "$assay" suite
 expect 2 "--rounds must lie" "$assay" suite met.yaml --rounds 0
 expect 2 "nowhere.yaml" "$assay" suite nowhere.yaml
 expect 2 "-o" "$assay" suite met.yaml -o yaml
+expect 2 "a trace is of one run" "$assay" suite met.yaml -o trace
 
 # ---- stopped, and gone on with ----
 {
