@@ -21,6 +21,9 @@ set format '%g'
 set xlabel 'arithmetic intensity, flop/byte' offset 0, 0.3
 set ylabel 'rate, GFLOP/s' offset 1.5, 0
 
+# Where the machine's limits were never measured there is one of each that is not drawn.
+if (slopes_rows == 0) { array slopes_rate[1] = [NaN] }
+if (flats_rows == 0) { array flats_rate[1] = [NaN] }
 roof = frame_top[1]
 if (flats_rows > 0) { if (flats_rate[1] > roof) { roof = flats_rate[1] } }
 x_low = frame_left[1] / 4

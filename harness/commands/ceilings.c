@@ -74,4 +74,4 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
 }
 
 const struct command command_ceilings = {"ceilings", "", "measure what this machine can do at most, and keep it in the database",
-                                         FOR_STORE | FOR_OUTPUT | FOR_CEILINGS, run};
+                                         FOR_STORE | FOR_OUTPUT | FOR_CEILINGS, run, NULL};

@@ -39,4 +39,4 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
 }
 
 const struct command command_compare = {"compare", "A B", "is run B faster or slower than run A? 0 no regression, 1 regression, 3 inconclusive",
-                                        FOR_STORE | FOR_OUTPUT | FOR_COMPARE, run};
+                                        FOR_STORE | FOR_OUTPUT | FOR_COMPARE, run, NULL};

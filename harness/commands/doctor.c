@@ -17,4 +17,4 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     return STATUS_OK;
 }
 
-const struct command command_doctor = {"doctor", "", "what works here, what does not, why, and what to do about it", FOR_OUTPUT, run};
+const struct command command_doctor = {"doctor", "", "what works here, what does not, why, and what to do about it", FOR_OUTPUT, run, NULL};

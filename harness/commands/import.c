@@ -87,4 +87,4 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
 }
 
 const struct command command_import = {"import", "FORMAT FILE...", "traces as runs: nsys (SQLite export), pytorch (profiler's JSON), recording (of assay trace)",
-                                       FOR_IMPORT | FOR_STORE | FOR_OUTPUT, run};
+                                       FOR_IMPORT | FOR_STORE | FOR_OUTPUT, run, NULL};

@@ -104,4 +104,4 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
                      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-const struct command command_list = {"list", "KIND", "workloads, presets, optimizers, backends, figures or runs", FOR_STORE, run};
+const struct command command_list = {"list", "KIND", "workloads, presets, optimizers, backends, figures or runs", FOR_STORE, run, NULL};

@@ -27,6 +27,7 @@ static void print_usage(FILE *out) {
 static void print_command_help(const struct command *c) {
     printf("usage: assay %s %s [OPTIONS]\n%s\n\n", c->name, c->arguments, c->summary);
     options_help(c->options, stdout);
+    if (c->more) printf("\n%s", c->more);
 }
 
 static int print_error(const struct error *e) {

@@ -25,5 +25,5 @@ static enum status run_report(struct options *o, int *exit_code, struct error *e
     return s;
 }
 
-const struct command command_plot = {"plot", "FIGURE [RUN...]", "draw a figure (-o FILE.svg, .png or .pdf)", FOR_STORE | FOR_OUTPUT | FOR_PLOT, run_plot};
-const struct command command_report = {"report", "[RUN...]", "one report.html (-o FILE) of runs or an experiment; default: the latest", FOR_STORE | FOR_OUTPUT | FOR_REPORT, run_report};
+const struct command command_plot = {"plot", "FIGURE [RUN...]", "draw a figure (-o FILE.svg, .png or .pdf)", FOR_STORE | FOR_OUTPUT | FOR_PLOT, run_plot, NULL};
+const struct command command_report = {"report", "[RUN...]", "one report.html (-o FILE) of runs or an experiment; default: the latest", FOR_STORE | FOR_OUTPUT | FOR_REPORT, run_report, NULL};

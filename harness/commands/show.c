@@ -75,6 +75,6 @@ static enum status run_export(struct options *o, int *exit_code, struct error *e
 }
 
 const struct command command_show = {"show", "[RUN]", "a run or an experiment; --program: the operations of a spec",
-                                     FOR_SPEC | FOR_STORE | FOR_OUTPUT | FOR_SHOW, run_show};
+                                     FOR_SPEC | FOR_CONFIG | FOR_STORE | FOR_OUTPUT | FOR_SHOW, run_show, NULL};
 const struct command command_export = {"export", "[RUN]", "--format csv, json, jsonl, md or trace (for Perfetto), -o FILE",
-                                       FOR_STORE | FOR_OUTPUT | FOR_SHOW, run_export};
+                                       FOR_STORE | FOR_OUTPUT | FOR_SHOW, run_export, NULL};

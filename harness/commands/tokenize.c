@@ -40,4 +40,4 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     return s;
 }
 
-const struct command command_tokenize = {"tokenize", "MODEL", "JSON lines of texts to ids (--decode: the reverse), stdin to stdout", FOR_TOKENIZE, run};
+const struct command command_tokenize = {"tokenize", "MODEL", "JSON lines of texts to ids (--decode: the reverse), stdin to stdout", FOR_TOKENIZE, run, NULL};

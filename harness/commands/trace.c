@@ -135,4 +135,4 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     return s == STATUS_OK ? output_experiment(o, &id, e) : s;
 }
 
-const struct command command_trace = {"trace", "[OPTIONS] -- COMMAND...", "attribute somebody else's CUDA program by its NVTX ranges, unchanged", FOR_TRACE | FOR_IMPORT | FOR_STORE | FOR_OUTPUT, run};
+const struct command command_trace = {"trace", "[OPTIONS] -- COMMAND...", "attribute somebody else's CUDA program by its NVTX ranges, unchanged", FOR_TRACE | FOR_IMPORT | FOR_STORE | FOR_OUTPUT, run, NULL};

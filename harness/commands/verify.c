@@ -63,4 +63,4 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
 }
 
 const struct command command_verify = {"verify", "WHAT DIR", "compare with an independent reference: llm and quantize tensor by tensor, traces to the nanosecond",
-                                       FOR_VERIFY | FOR_OUTPUT, run};
+                                       FOR_VERIFY | FOR_OUTPUT, run, NULL};

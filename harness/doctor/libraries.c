@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
+#include <yaml.h>
 
 #include "harness/doctor/findings.h"
 
@@ -21,6 +22,7 @@ static void add_libraries(struct doctor_report *r) {
     finding_add(r, SCOPE_ENVIRONMENT, "library.jansson", FINDING_OK, "", "%s", jansson_version_str());
     finding_add(r, SCOPE_ENVIRONMENT, "library.pcre2", FINDING_OK, "", "%s", pcre2);
     finding_add(r, SCOPE_ENVIRONMENT, "library.utf8proc", FINDING_OK, "", "%s", utf8proc_version());
+    finding_add(r, SCOPE_ENVIRONMENT, "library.libyaml", FINDING_OK, "", "%s", yaml_get_version_string());
     finding_add(r, SCOPE_ENVIRONMENT, "library.libc", FINDING_OK, "", "%s", gnu_get_libc_version());
 }
 

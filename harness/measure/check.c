@@ -32,7 +32,7 @@ struct checker_model {
 static int same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
 
 static int wants_same_model(const struct spec *a, const struct spec *b) {
-    return same_text(a->model, b->model) && same_text(a->preset, b->preset) && a->layers == b->layers && a->sampling.seed == b->sampling.seed;
+    return same_text(a->model, b->model) && same_text(a->preset, b->preset) && a->layers == b->layers && a->sampling.seed == b->sampling.seed && same_text(a->score, b->score);
 }
 
 static int wants_same_plain(const struct spec *a, const struct spec *b) {

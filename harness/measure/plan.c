@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const design_names[] = {"single", "each", "leave-one-out", "full"};
+static const char *const design_names[] = {"single", "each", "leave-one-out", "full", "suite"};
 const char *design_name(enum design d) { return design_names[d]; }
 
 enum status design_parse(const char *text, enum design *out, struct error *e) {
@@ -49,52 +49,71 @@ static enum status find_axes(const struct options *o, struct arena *a, struct ax
     return STATUS_OK;
 }
 
-static char *label_of(struct arena *a, const struct spec *s, const struct axis *axes, int n_axes, const int *at) {
+/* What cells are made from: the point of the axes, and the entry of a suite (NULL: no suite). */
+struct point {
+    const struct axis *axes;
+    int n_axes;
+    const int *at;
+    const char *entry, *missing;
+};
+
+static char *label_of(struct arena *a, const struct spec *s, const struct point *x) {
     struct text t = {0};
     struct arena scratch = {0};
-    text_append(&t, "%s", spec_label(s, &scratch));
-    for (int i = 0; i < n_axes; i++)
-        if (axes[i].n > 1) text_append(&t, " %s=%s", option_table[axes[i].id].name, axes[i].items[at[i]]);
+    text_append(&t, "%s", x->entry ? x->entry : spec_label(s, &scratch));
+    for (int i = 0; i < x->n_axes; i++)
+        if (x->axes[i].n > 1) text_append(&t, " %s=%s", option_table[x->axes[i].id].name, x->axes[i].items[x->at[i]]);
     char *label = arena_copy_string(a, t.data);
     text_free(&t);
     arena_free(&scratch);
     return label;
 }
 
-static char *axes_text(struct arena *a, const struct axis *axes, int n_axes, const int *at) {
+/* Entries are points of an axis too: none is another one's plain form. */
+static char *axes_text(struct arena *a, const struct point *x) {
     json_t *o = json_object();
-    for (int i = 0; i < n_axes; i++)
-        if (axes[i].n > 1) json_object_set_new(o, option_table[axes[i].id].name, json_string(axes[i].items[at[i]]));
+    if (x->entry) json_object_set_new(o, "entry", json_string(x->entry));
+    for (int i = 0; i < x->n_axes; i++)
+        if (x->axes[i].n > 1) json_object_set_new(o, option_table[x->axes[i].id].name, json_string(x->axes[i].items[x->at[i]]));
     char *text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS), *copy = arena_copy_string(a, text);
     free(text);
     json_decref(o);
     return copy;
 }
 
+static enum status too_many_cells(struct error *e) {
+    return error_set(e, STATUS_INPUT, "this makes more than %d cells; shorten an axis or choose --design each", PLAN_MAX_CELLS);
+}
+
 /* One point of the axes × all masks. */
-static enum status add_cells(struct plan *p, struct options *o, const struct axis *axes, int n_axes, const int *at, const uint32_t *masks,
-                             int n_masks, struct error *e) {
+static enum status add_cells(struct plan *p, const char *workload, const struct options *o, const struct point *x, const uint32_t *masks, int n_masks,
+                             struct error *e) {
     struct options point = *o;
-    for (int i = 0; i < n_axes; i++) point.value[axes[i].id] = axes[i].items[at[i]];
+    for (int i = 0; i < x->n_axes; i++) point.value[x->axes[i].id] = x->axes[i].items[x->at[i]];
     struct spec full;
-    enum status s = spec_from_options(p->workload, &point, &p->arena, &full, e);
+    enum status s = spec_from_options(workload, &point, &p->arena, &full, e);
     if (s != STATUS_OK) return s;
     for (int m = 0; m < n_masks; m++) {
-        if (p->n_cells == PLAN_MAX_CELLS) return error_set(e, STATUS_INPUT, "this makes more than %d cells; shorten an axis or choose --design each", PLAN_MAX_CELLS);
+        if (p->n_cells == PLAN_MAX_CELLS) return too_many_cells(e);
         struct cell *c = &p->cells[p->n_cells++];
-        *c = (struct cell){.mask = masks[m], .spec = full};
+        *c = (struct cell){.mask = masks[m], .spec = full, .missing = x->missing};
         c->spec.n_uses = 0;
         for (int i = 0; i < full.n_uses; i++)
             if (masks[m] & (1u << i)) c->spec.uses[c->spec.n_uses++] = full.uses[i];
-        c->label = label_of(&p->arena, &c->spec, axes, n_axes, at);
-        c->axes_json = axes_text(&p->arena, axes, n_axes, at);
+        c->label = label_of(&p->arena, &c->spec, x);
+        c->axes_json = axes_text(&p->arena, x);
     }
+    if (x->entry) return STATUS_OK; /* an entry's optimizers are its own, no factors of the suite */
     for (int i = 0; i < full.n_uses; i++) p->factors[i] = arena_copy_string(&p->arena, full.uses[i].text);
     p->n_factors = full.n_uses;
     return STATUS_OK;
 }
 
-static void read_protocol(const struct options *o, struct plan *p) {
+static enum status check_workload(const char *workload, struct error *e) {
+    return strcmp(workload, "llm") == 0 ? STATUS_OK : error_set(e, STATUS_INPUT, "unknown workload '%s' (have: llm)", workload);
+}
+
+static enum status read_protocol(const struct options *o, struct plan *p, struct error *e) {
     p->name = o->value[OPT_NAME];
     p->n_blocks = (int)option_int(o, o->value[OPT_BLOCKS] && o->is_given[OPT_BLOCKS] ? OPT_BLOCKS : OPT_PROCESSES);
     p->samples = (int)option_int(o, OPT_SAMPLES);
@@ -103,32 +122,65 @@ static void read_protocol(const struct options *o, struct plan *p) {
     p->profiles = (int)option_int(o, OPT_PROFILE);
     p->checks_fidelity = option_flag(o, OPT_FIDELITY);
     p->has_nvtx = option_flag(o, OPT_NVTX);
-}
-
-enum status plan_make(const char *workload, enum design design, struct options *o, struct plan *p, struct error *e) {
-    uint32_t masks[PLAN_MAX_CELLS];
-    struct axis *axes;
-    int n_axes, at[OPTION_COUNT] = {0};
-    *p = (struct plan){.workload = workload, .design = design};
-    if (strcmp(workload, "llm") != 0) return error_set(e, STATUS_INPUT, "unknown workload '%s' (have: llm)", workload);
-    read_protocol(o, p);
     if (p->n_blocks < 1 || p->n_blocks > 1000) return error_set(e, STATUS_INPUT, "--processes must lie between 1 and 1000");
     if (p->samples < 0 || p->profiles < 0 || !(p->precision > 0) || !(p->budget_s > 0))
         return error_set(e, STATUS_INPUT, "--samples and --profile cannot be negative; --precision and --budget must be above 0");
-    if (design != DESIGN_SINGLE && o->n_list == 0) return error_set(e, STATUS_INPUT, "an experiment switches optimizers: give --opt NAME (assay list optimizers)");
-    if (o->n_list > 8 && design == DESIGN_FULL) return error_set(e, STATUS_INPUT, "--design full with %d optimizers makes %d cells; use each or leave-one-out", o->n_list, 1 << o->n_list);
-    p->cells = arena_alloc(&p->arena, PLAN_MAX_CELLS * sizeof *p->cells);
-    axes = arena_alloc(&p->arena, OPTION_COUNT * sizeof *axes);
+    return STATUS_OK;
+}
+
+/* All points of the axes: an odometer. */
+static enum status add_points(struct plan *p, const char *workload, struct options *o, const struct point *like, const uint32_t *masks, int n_masks,
+                              struct error *e) {
+    struct axis *axes = arena_alloc(&p->arena, OPTION_COUNT * sizeof *axes);
+    int n_axes, at[OPTION_COUNT] = {0};
     enum status s = find_axes(o, &p->arena, axes, &n_axes, e);
-    int n_masks = design_masks(design, o->n_list, masks);
-    for (int is_over = 0; !is_over && s == STATUS_OK;) { /* an odometer over the axes */
-        s = add_cells(p, o, axes, n_axes, at, masks, n_masks, e);
+    const struct point x = {axes, n_axes, at, like->entry, like->missing};
+    for (int is_over = 0; !is_over && s == STATUS_OK;) {
+        s = add_cells(p, workload, o, &x, masks, n_masks, e);
         int i = n_axes - 1;
         while (i >= 0 && ++at[i] == axes[i].n) at[i--] = 0;
         is_over = i < 0;
     }
     return s;
 }
+
+enum status plan_make(const char *workload, enum design design, struct options *o, struct plan *p, struct error *e) {
+    uint32_t masks[PLAN_MAX_CELLS];
+    *p = (struct plan){.workload = workload, .design = design};
+    enum status s = check_workload(workload, e);
+    if (s == STATUS_OK) s = read_protocol(o, p, e);
+    if (s != STATUS_OK) return s;
+    if (design != DESIGN_SINGLE && o->n_list == 0) return error_set(e, STATUS_INPUT, "an experiment switches optimizers: give --opt NAME (assay list optimizers)");
+    if (o->n_list > 8 && design == DESIGN_FULL) return error_set(e, STATUS_INPUT, "--design full with %d optimizers makes %d cells; use each or leave-one-out", o->n_list, 1 << o->n_list);
+    p->cells = arena_alloc(&p->arena, PLAN_MAX_CELLS * sizeof *p->cells);
+    int n_masks = design_masks(design, o->n_list, masks);
+    s = add_points(p, workload, o, &(struct point){0}, masks, n_masks, e);
+    if (s == STATUS_OK) p->seed = p->cells[0].spec.sampling.seed;
+    return s;
+}
+
+enum status plan_begin_suite(struct plan *p, struct options *o, struct error *e) {
+    *p = (struct plan){.workload = "suite", .design = DESIGN_SUITE};
+    p->cells = arena_alloc(&p->arena, PLAN_MAX_CELLS * sizeof *p->cells);
+    return read_protocol(o, p, e);
+}
+
+enum status plan_add_spec(struct plan *p, const char *entry, const char *workload, struct options *o, const char *missing, struct error *e) {
+    uint32_t all = (1u << o->n_list) - 1;
+    const struct point like = {.entry = entry, .missing = missing};
+    enum status s = check_workload(workload, e);
+    return s == STATUS_OK ? add_points(p, workload, o, &like, &all, 1, e) : s;
+}
+
+enum status plan_add_external(struct plan *p, const char *entry, const struct external *x, const char *missing, struct error *e) {
+    if (p->n_cells == PLAN_MAX_CELLS) return too_many_cells(e);
+    struct cell *c = &p->cells[p->n_cells++];
+    *c = (struct cell){.external = x, .missing = missing, .label = entry, .axes_json = axes_text(&p->arena, &(struct point){.entry = entry})};
+    return STATUS_OK;
+}
+
+int cell_is_ours(const struct cell *c) { return !c->external && !c->missing; }
+json_t *cell_json(const struct cell *c) { return c->external ? external_json(c->external) : spec_json(&c->spec); }
 
 void plan_free(struct plan *p) { arena_free(&p->arena); }
 
@@ -138,11 +190,13 @@ char *plan_json(struct plan *p) {
         json_t *cell = json_object();
         json_object_set_new(cell, "mask", json_integer((json_int_t)p->cells[i].mask));
         json_object_set_new(cell, "label", json_string(p->cells[i].label));
-        json_object_set_new(cell, "spec", spec_json(&p->cells[i].spec));
+        json_object_set_new(cell, "spec", cell_json(&p->cells[i]));
         json_array_append_new(cells, cell);
     }
     json_t *root = json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:o}", "workload", p->workload, "design", design_name(p->design), "blocks", p->n_blocks,
                              "samples", p->samples, "precision", p->precision, "budget_s", p->budget_s, "cells", cells);
+    if (p->design == DESIGN_SUITE) json_object_set_new(root, "seed", json_integer((json_int_t)p->seed));
+    if (p->rows) json_object_set_new(root, "rows", json_deep_copy(p->rows));
     char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS), *copy = arena_copy_string(&p->arena, text);
     free(text);
     json_decref(root);

@@ -1,11 +1,13 @@
 /* plan.h: what an experiment measures: its factors, its cells, its blocks.
- * A cell is one resolved spec: which optimizers are on (a mask over the factors) at one point of the axes. */
+ * A cell is one resolved spec: which optimizers are on (a mask over the factors) at one point of the axes; in a suite,
+ * an entry at one point of its axes, or somebody else's command. */
 #ifndef ASSAY_HARNESS_MEASURE_PLAN_H
 #define ASSAY_HARNESS_MEASURE_PLAN_H
 
+#include "harness/external/external.h"
 #include "harness/spec/spec.h"
 
-enum design { DESIGN_SINGLE, DESIGN_EACH, DESIGN_LEAVE_ONE_OUT, DESIGN_FULL };
+enum design { DESIGN_SINGLE, DESIGN_EACH, DESIGN_LEAVE_ONE_OUT, DESIGN_FULL, DESIGN_SUITE };
 const char *design_name(enum design d);
 
 struct cell {
@@ -13,6 +15,8 @@ struct cell {
     struct spec spec;
     const char *label;         /* "plain", "attention+fusion batch=8" */
     const char *axes_json;     /* {"batch":"8"} */
+    const struct external *external; /* a command in the spec's place; NULL: a spec of ours */
+    const char *missing;       /* why it cannot run here; NULL: nothing is known against it */
 };
 
 struct plan {
@@ -22,7 +26,9 @@ struct plan {
     int n_factors;
     struct cell *cells;
     int n_cells;
-    int n_blocks;              /* fresh processes a cell */
+    int n_blocks;              /* fresh processes a cell; the rounds of a suite */
+    uint64_t seed;             /* of the order in which cells take turns */
+    const json_t *rows;        /* of a suite: what is compared with what (results/README.md); NULL: nothing. Borrowed */
     int samples;               /* timed, a process; 0: until narrow enough */
     double precision, budget_s;
     int profiles;
@@ -34,6 +40,15 @@ struct plan {
 enum { PLAN_MAX_CELLS = 256 };
 /* INPUT: unknown design, more than 256 cells, no --opt where the design needs one. */
 enum status plan_make(const char *workload, enum design design, struct options *o, struct plan *out, struct error *e);
+/* A suite, entry by entry. `o` holds its defaults: of them the protocol is taken. INPUT: a number out of range. */
+enum status plan_begin_suite(struct plan *out, struct options *o, struct error *e);
+/* An entry's options, a cell for each point of its axes. `missing` as in a cell. */
+enum status plan_add_spec(struct plan *p, const char *entry, const char *workload, struct options *o, const char *missing, struct error *e);
+enum status plan_add_external(struct plan *p, const char *entry, const struct external *x, const char *missing, struct error *e);
+/* A spec of ours that can run here, as far as is known. */
+int cell_is_ours(const struct cell *c);
+/* Its resolved spec, or its command. */
+json_t *cell_json(const struct cell *c);
 enum status design_parse(const char *text, enum design *out, struct error *e);
 void plan_free(struct plan *p);
 /* The plan as asked, canonical: equal texts resume each other. Arena-owned. */

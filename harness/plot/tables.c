@@ -18,7 +18,11 @@ static const char tables_sql[] =
     "  b_position integer, ratio real, low real, high real);"
     "create temp table ladder(step integer primary key, label text, ns real, low real, high real, ratio real, "
     "ratio_low real,"
-    "  ratio_high real, mask integer)";
+    "  ratio_high real, mask integer);"
+    "create temp table suite_row(position integer, title text, metric text, unit text, at_least real, verdict text, reason text,"
+    "  ratio real, lowest real, highest real, low real, high real, rounds integer);"
+    "create temp table suite_side(position integer, role text, entry text, state text, median real, lowest real, highest real,"
+    "  rounds integer, is_synthetic integer)";
 
 /* ?1 is the document. Numbers of a run that is not to be trusted are gaps. */
 static const char interval_sql[] =
@@ -70,6 +74,21 @@ static const char interaction_sql[] =
     "x.value ->> '$.speedup', x.value ->> '$.low', x.value ->> '$.high' from json_each(?1, '$.interactions') x "
     "where x.value ->> '$.is_engaged'";
 
+/* What a suite compares. */
+static const char suite_row_sql[] =
+    "insert into suite_row select x.key + 1, x.value ->> '$.title', x.value ->> '$.metric', x.value ->> '$.unit', "
+    "x.value ->> '$.at_least', x.value ->> '$.verdict', x.value ->> '$.reason', x.value ->> '$.ratio.median', "
+    "x.value ->> '$.ratio.lowest', x.value ->> '$.ratio.highest', x.value ->> '$.ratio.low', x.value ->> '$.ratio.high', "
+    "x.value ->> '$.ratio.rounds' from json_each(?1, '$.rows') x";
+
+static const char suite_side_sql[] =
+    "insert into suite_side with side as (select x.key + 1 as position, 'ours' as role, x.value -> '$.ours' as v "
+    "from json_each(?1, '$.rows') x union all "
+    "select x.key + 1, iif(p.value ->> '$.entry' = x.value ->> '$.best', 'best', 'peer'), p.value "
+    "from json_each(?1, '$.rows') x, json_each(x.value, '$.peers') p) "
+    "select position, role, v ->> '$.entry', v ->> '$.state', v ->> '$.median', v ->> '$.lowest', v ->> '$.highest', "
+    "v ->> '$.rounds', v ->> '$.is_synthetic' from side";
+
 /* The cells of the first selected run's experiment and axes, with their time and speed-up. */
 #define CELL_SQL \
     "with first as (select experiment_id, axes_json from v_run join selected using (run_id) order by position " \
@@ -107,8 +126,9 @@ static enum status fill_from(struct plot_session *s, const struct id *experiment
     if (status != STATUS_OK) return status;
     char *text = json_dumps(d, JSON_COMPACT);
     json_decref(d);
-    const char *const sql[] = {interval_sql, comparison_sql, effect_sql, shapley_sql, interaction_sql};
-    for (int i = 0; status == STATUS_OK && i < (is_whole ? 5 : 2); i++) status = run_on(s->db, sql[i], text, e);
+    const char *const sql[] = {interval_sql, comparison_sql, effect_sql, shapley_sql, interaction_sql, suite_row_sql, suite_side_sql};
+    int n_sql = (int)(sizeof sql / sizeof *sql);
+    for (int i = 0; status == STATUS_OK && i < (is_whole ? n_sql : 2); i++) status = run_on(s->db, sql[i], text, e);
     free(text);
     return status;
 }

@@ -15,7 +15,7 @@
 static const struct section {
     const char *id, *title, *pieces[8];
 } sections[] = {
-    {"pays", "What pays", {"table summary", "table pays", "table warnings"}},
+    {"pays", "What pays", {"table suite", "table summary", "table pays", "table warnings"}},
     {"measured", "What was measured, and how", {"table method", "table spec"}},
     {"cells", "Cells", {"table cells", "figure cumulative_ladder", "table rates"}},
     {"effects", "Effects and interactions",

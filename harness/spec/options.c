@@ -113,7 +113,7 @@ static enum status set_json(struct options *o, int id, const json_t *v, struct e
 static enum status take_file(struct options *o, unsigned commands, struct error *e) {
     json_error_t where;
     const char *path = o->value[OPT_CONFIG], *name;
-    if (!path || !(commands & FOR_SPEC)) return STATUS_OK;
+    if (!path || !(commands & FOR_CONFIG)) return STATUS_OK;
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &where), *v;
     if (!json_is_object(root)) {
         enum status s = error_set(e, STATUS_INPUT, "%s: line %d: %s", path, where.line, root ? "not an object" : where.text);
@@ -155,9 +155,28 @@ enum status options_parse(int argc, char **argv, int first, unsigned commands, s
     }
     if (s == STATUS_OK) s = take_file(o, commands, e);
     if (s == STATUS_OK) s = take_environment(o, commands, e);
+    options_fill(o);
+    return s;
+}
+
+void options_fill(struct options *o) {
     for (int id = 0; id < OPTION_COUNT; id++)
         if (!o->is_given[id]) o->value[id] = option_table[id].fallback;
-    return s;
+}
+
+enum status options_set(struct options *o, const char *name, const char *value, unsigned commands, struct error *e) {
+    int id = find_option(name, strlen(name), commands);
+    if (id < 0) return unknown_option(name, commands, e);
+    if (value) return set_value(o, id, value, e);
+    o->is_given[id] = 0;
+    o->value[id] = NULL;
+    if (option_table[id].kind == OPTION_LIST) o->n_list = 0;
+    return STATUS_OK;
+}
+
+const struct option_row *options_find(const char *name, unsigned commands) {
+    int id = find_option(name, strlen(name), commands);
+    return id < 0 ? NULL : &option_table[id];
 }
 
 void options_free(struct options *o) { arena_free(&o->arena); }

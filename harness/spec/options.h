@@ -27,6 +27,9 @@ enum {
     FOR_CEILINGS = 2048,
     FOR_IMPORT = 4096,
     FOR_TRACE = 8192,    /* takes a command after "--" */
+    FOR_SUITE = 16384,
+    FOR_PROTOCOL = 32768, /* no command: the defaults of a suite, beside FOR_SPEC */
+    FOR_CONFIG = 65536,  /* run, experiment, show: a spec that may come from a file */
 };
 
 /* id, name, kind, axis?, default, commands, value's name, help */
@@ -53,16 +56,17 @@ enum {
     X(SEED, "seed", INT, 0, "1", FOR_SPEC, "N", "of synthetic weights, prompts, sampling and orders") \
     X(SCORE, "score", TEXT, 0, NULL, FOR_SPEC, "FILE", "add the mean negative log-likelihood of this text to the quality") \
     X(PROCESSES, "processes", INT, 0, "3", FOR_MEASURE, "N", "fresh processes a cell (blocks of an experiment): the statistical unit") \
-    X(SAMPLES, "samples", INT, 0, "0", FOR_MEASURE, "N", "timed samples a process; 0: until the interval is narrow enough") \
-    X(PRECISION, "precision", REAL, 0, "0.02", FOR_MEASURE, "W", "stop sampling when the interval is this narrow, relative") \
-    X(BUDGET, "budget", REAL, 0, "60", FOR_MEASURE, "SECONDS", "of timed samples a cell, all processes together") \
-    X(PROFILE, "profile", INT, 0, "2", FOR_MEASURE, "N", "profiled samples a process; 0: no attribution") \
-    X(NVTX, "nvtx", FLAG, 0, "0", FOR_MEASURE, NULL, "stages and operations as NVTX ranges of the domain assay, for nsys and ncu") \
-    X(FIDELITY, "fidelity", FLAG, 0, "1", FOR_MEASURE, NULL, "check results against float64 before measuring (--no-fidelity)") \
+    X(SAMPLES, "samples", INT, 0, "0", FOR_MEASURE | FOR_PROTOCOL, "N", "timed samples a process; 0: until the interval is narrow enough") \
+    X(PRECISION, "precision", REAL, 0, "0.02", FOR_MEASURE | FOR_PROTOCOL, "W", "stop sampling when the interval is this narrow, relative") \
+    X(BUDGET, "budget", REAL, 0, "60", FOR_MEASURE | FOR_PROTOCOL, "SECONDS", "of timed samples a cell, all processes together") \
+    X(PROFILE, "profile", INT, 0, "2", FOR_MEASURE | FOR_PROTOCOL, "N", "profiled samples a process; 0: no attribution") \
+    X(NVTX, "nvtx", FLAG, 0, "0", FOR_MEASURE | FOR_PROTOCOL, NULL, "stages and operations as NVTX ranges of the domain assay, for nsys and ncu") \
+    X(FIDELITY, "fidelity", FLAG, 0, "1", FOR_MEASURE | FOR_PROTOCOL, NULL, "check results against float64 before measuring (--no-fidelity)") \
     X(DESIGN, "design", TEXT, 0, "each", FOR_EXPERIMENT, "NAME", "each, leave-one-out or full") \
     X(BLOCKS, "blocks", INT, 0, NULL, FOR_EXPERIMENT, "N", "as --processes") \
-    X(DRY_RUN, "dry-run", FLAG, 0, "0", FOR_EXPERIMENT, NULL, "print the cells and an estimate of the time, measure nothing") \
-    X(RESUME, "resume", FLAG, 0, "0", FOR_EXPERIMENT, NULL, "go on with the interrupted experiment of the same spec") \
+    X(ROUNDS, "rounds", INT, 0, NULL, FOR_SUITE, "N", "so many rounds, whatever the file says") \
+    X(DRY_RUN, "dry-run", FLAG, 0, "0", FOR_EXPERIMENT | FOR_SUITE, NULL, "print the cells and an estimate of the time, measure nothing") \
+    X(RESUME, "resume", FLAG, 0, "0", FOR_EXPERIMENT | FOR_SUITE, NULL, "go on with the interrupted experiment of the same spec") \
     X(NAME, "name", TEXT, 0, NULL, FOR_MEASURE | FOR_IMPORT, "NAME", "a name to find the run or experiment by") \
     X(STAGES, "stages", TEXT, 0, NULL, FOR_IMPORT, "PATTERN", "which ranges are stages: names or globs with commas between; default: all") \
     X(STAGE_DEPTH, "stage-depth", INT, 0, "0", FOR_IMPORT, "N", "ranges nested deeper than N stages belong to the N-th (1: outermost); 0: the innermost counts") \
@@ -70,7 +74,7 @@ enum {
     X(KEEP, "keep", TEXT, 0, NULL, FOR_TRACE, "FOLDER", "keep the recording there, for assay import recording FOLDER") \
     X(DB, "db", TEXT, 0, "assay.db", FOR_STORE, "FILE", "the database") \
     X(FORMAT, "o", TEXT, 0, NULL, FOR_OUTPUT, "FORMAT|FILE", "md, json, jsonl or csv; plot, report and trace export: the file to write") \
-    X(CONFIG, "config", TEXT, 0, NULL, FOR_SPEC, "FILE", "a JSON object of options by name; the command line wins over it") \
+    X(CONFIG, "config", TEXT, 0, NULL, FOR_CONFIG, "FILE", "a JSON object of options by name; the command line wins over it") \
     X(PROGRAM, "program", FLAG, 0, "0", FOR_SHOW, NULL, "print the programs of a spec instead of a run") \
     X(DUMP, "dump", TEXT, 0, NULL, FOR_VERIFY, "FILE", "write what Assay computed as safetensors, under the reference's names") \
     X(DECODE, "decode", FLAG, 0, "0", FOR_TOKENIZE, NULL, "read ids, write text") \
@@ -112,6 +116,13 @@ struct options {
 /* Reads argv[first..), the environment and --config; only options of `commands` are known.
  * INPUT: unknown option (the nearest is suggested), missing value, not a number. */
 enum status options_parse(int argc, char **argv, int first, unsigned commands, struct options *out, struct error *e);
+/* One option by name, as the command line would take it; for a list, one more item of it; NULL takes it back. INPUT as
+ * above. */
+enum status options_set(struct options *o, const char *name, const char *value, unsigned commands, struct error *e);
+/* Its row; NULL where no option of `commands` has this name. */
+const struct option_row *options_find(const char *name, unsigned commands);
+/* The defaults of the table where nothing is given: the last step of a reader. */
+void options_fill(struct options *o);
 void options_free(struct options *o);
 void options_help(unsigned commands, FILE *out);
 

@@ -16,7 +16,7 @@ enum { DOCUMENT_VERSION = 1 };
 enum status document_run(struct store *s, const struct id *run, json_t **out, struct error *e);
 
 /* "assay-experiment": cells with their metrics, verdicts against the plain cell of the same axes, and effects,
- * interactions and Shapley shares over blocks. With `has_runs` the full run documents are in "runs". */
+ * interactions and Shapley shares over blocks, and of a suite what it compares. With `has_runs` the full run documents are in "runs". */
 enum status document_experiment(struct store *s, const struct id *experiment, int has_runs, json_t **out,
                                 struct error *e);
 

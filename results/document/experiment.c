@@ -252,6 +252,7 @@ enum status document_experiment(struct store *s, const struct id *experiment, in
     json_t *d = json_pack("{s:s,s:i}", "format", "assay-experiment", "version", DOCUMENT_VERSION);
     enum status status = read_all(s, &x, d, e);
     if (status == STATUS_OK) status = put_effects(s, &x, d, e);
+    if (status == STATUS_OK) status = experiment_rows(s, d, e);
     if (status == STATUS_OK && has_runs) status = put_runs(s, &x, d, e);
     for (int i = 0; i < x.n_cells; i++) run_series_free(&x.cells[i].series);
     mem_free(x.cells);

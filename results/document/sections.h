@@ -15,6 +15,9 @@ enum status run_metrics(struct store *s, const struct id *run, const struct run_
 /* "receipts", "fidelity", "quality". */
 enum status run_findings(struct store *s, const struct id *run, json_t *out, struct error *e);
 
+/* "rows" of a suite's document, which has its "cells", "n_blocks" and "spec" (whose "rows" are what was asked for). */
+enum status experiment_rows(struct store *s, json_t *document, struct error *e);
+
 /* ---- comparing, without asking whether it may be done ---- */
 
 /* What verdict.h found, with its settings: {"verdict","ratio","low","high","detectable","reason","blocks",

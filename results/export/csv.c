@@ -71,6 +71,32 @@ static void run_rows(const json_t *d, FILE *out) {
     metric_rows(out, d, run_names, 0);
 }
 
+/* A line a side: ours, then its peers, each with the ratio of ours to it. */
+static void side_rows(const json_t *row, const json_t *side, const char *role, FILE *out) {
+    static const char *const row_names[] = {"title", "metric", "unit", NULL}, *const verdict_of_row[] = {"at_least", "verdict", NULL};
+    static const char *const side_names[] = {"entry", "run", "state", "median", "lowest", "highest", "rounds", NULL};
+    static const char *const ratio_names[] = {"median", "lowest", "highest", "low", "high", "rounds", NULL};
+    fields(out, row, row_names, 1);
+    csv_field(out, 0, role);
+    fields(out, side, side_names, 0);
+    fields(out, json_object_get(side, "ratio"), ratio_names, 0);
+    fields(out, row, verdict_of_row, 0);
+    csv_end(out);
+}
+
+static void suite_rows(const json_t *d, FILE *out) {
+    size_t i, k;
+    json_t *row, *peer;
+    header(out, (const char *const[]){"title", "metric", "unit", "role", "entry", "run", "state", "median", "lowest", "highest", "rounds", "ratio", "ratio_lowest",
+                                      "ratio_highest", "ratio_low", "ratio_high", "ratio_rounds", "at_least", "verdict", NULL}, 1);
+    csv_end(out);
+    json_array_foreach(json_object_get(d, "rows"), i, row) {
+        side_rows(row, json_object_get(row, "ours"), "ours", out);
+        json_array_foreach(json_object_get(row, "peers"), k, peer)
+            side_rows(row, peer, strcmp(json_field_text(peer, "entry"), json_field_text(row, "best")) == 0 ? "best" : "peer", out);
+    }
+}
+
 static void experiment_rows(const json_t *d, FILE *out) {
     size_t index;
     json_t *cell;
@@ -125,6 +151,7 @@ static void list_rows(const json_t *list, FILE *out) {
 void csv_document(const json_t *d, FILE *out) {
     const char *format = json_field_text(d, "format");
     if (strcmp(format, "assay-run") == 0) run_rows(d, out);
+    else if (json_array_size(json_object_get(d, "rows"))) suite_rows(d, out);
     else if (strcmp(format, "assay-experiment") == 0) experiment_rows(d, out);
     else if (strcmp(format, "assay-comparison") == 0) comparison_rows(d, out);
     else if (strcmp(format, "assay-runs") == 0) list_rows(json_object_get(d, "runs"), out);

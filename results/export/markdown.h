@@ -11,6 +11,8 @@ void markdown_document(const json_t *document, FILE *out);
 
 void md_experiment(const json_t *document, FILE *out);
 void md_comparison(const json_t *document, FILE *out);
+/* What a suite compares, and why an entry has no value; nothing for other experiments. */
+void md_rows(const json_t *document, FILE *out);
 
 /* " (synthetic weights, cut to 2 layers)" for the first heading of each table of a run; "" where neither. */
 struct md_note {

@@ -160,6 +160,7 @@ void md_experiment(const json_t *d, FILE *out) {
     fprintf(out, "# %s: %s%sdesign %s, %lld blocks (experiment %.12s)\n", json_field_text(d, "workload"), name,
             *name ? ", " : "", json_field_text(d, "design"),
             (long long)json_integer_value(json_object_get(d, "n_blocks")), json_field_text(d, "id"));
+    md_rows(d, out);
     md_header(out, "", 1,
               MD_CELLS("cell", "state", "end to end", "speed-up", "99 % interval", "verdict", "first token",
                        "per token", "prefill", "decode", "peak memory", "receipts", "quality"));

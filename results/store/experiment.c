@@ -142,6 +142,10 @@ enum status store_process_finish(struct store *s, int64_t process, struct error 
     return store_run(s, e, "UPDATE process SET state = 'finished' WHERE process_id = ?", "i", process);
 }
 
+enum status store_process_abandon(struct store *s, int64_t process, struct error *e) {
+    return store_run(s, e, "UPDATE process SET state = 'abandoned' WHERE process_id = ?", "i", process);
+}
+
 /* ---- going on ---- */
 
 enum status store_experiment_of_spec(struct store *s, const char *spec_json, struct id *out, int *is_found,

@@ -55,6 +55,8 @@ enum status store_warning(struct store *s, const struct id *run, const char *tex
 enum status store_process_begin(struct store *s, const struct id *run, const struct process_record *r,
                                 int64_t *process, struct error *e);
 enum status store_process_finish(struct store *s, int64_t process, struct error *e);
+/* It gave up: its samples stay in the file but leave the views, and its place may be measured again. */
+enum status store_process_abandon(struct store *s, int64_t process, struct error *e);
 /* Adds the metric wall_ns to the values. */
 enum status store_sample(struct store *s, int64_t process, const struct sample_record *r, struct error *e);
 /* Of the profiled sample with this index in its process. Views give the mean over all ledgers of a run, in which

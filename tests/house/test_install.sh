@@ -37,7 +37,7 @@ fi
 (cd "$build" && cpack -G DEB -B "$work/package") >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 package=$(find "$work/package" -maxdepth 1 -name '*.deb')
 depends=$(dpkg-deb --field "$package" Depends)
-for library in libdnnl2 libjansson4 libpcre2-8-0 libsqlite3-0 libutf8proc2 zlib1g; do
+for library in libdnnl2 libjansson4 libpcre2-8-0 libsqlite3-0 libutf8proc2 libyaml-0-2 zlib1g; do
     case $depends in
     *"$library"*) ;;
     *) echo "the package does not depend on $library: $depends"; exit 1 ;;

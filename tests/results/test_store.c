@@ -175,6 +175,11 @@ START_TEST(going_on_after_an_interruption) {
                      "0|finished;1|abandoned;1|finished");
     FIXTURE_OK(store_run_reopen(store, &x, 9, &found, &is_found, e));
     ck_assert(!is_found);
+    FIXTURE_OK(store_process_begin(store, &run, &(struct process_record){.block = 2, .order = 0}, &second, e));
+    fixture_sample(store, second, 2, 1, 0);
+    FIXTURE_OK(store_process_abandon(store, second, e)); /* it leaves the views, and its place is free */
+    ck_assert_str_eq(rows("SELECT count(*) FROM v_sample WHERE block = 2"), "0");
+    FIXTURE_OK(store_process_begin(store, &run, &(struct process_record){.block = 2, .order = 0}, &second, e));
     arena_free(&a);
     teardown();
 }
