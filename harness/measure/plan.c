@@ -1,5 +1,6 @@
 #include "harness/measure/plan.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,8 @@ static enum status add_cells(struct plan *p, struct options *o, const struct axi
         c->spec.n_uses = 0;
         for (int i = 0; i < full.n_uses; i++)
             if (masks[m] & (1u << i)) c->spec.uses[c->spec.n_uses++] = full.uses[i];
+        s = optimizers_check(c->spec.uses, c->spec.n_uses, e);
+        if (s != STATUS_OK) return s;
         c->label = label_of(&p->arena, &c->spec, axes, n_axes, at);
         c->axes_json = axes_text(&p->arena, axes, n_axes, at);
     }
@@ -103,6 +106,7 @@ static void read_protocol(const struct options *o, struct plan *p) {
     p->profiles = (int)option_int(o, OPT_PROFILE);
     p->checks_fidelity = option_flag(o, OPT_FIDELITY);
     p->has_nvtx = option_flag(o, OPT_NVTX);
+    p->bound = o->value[OPT_BOUND] ? option_real(o, OPT_BOUND) : NAN;
 }
 
 enum status plan_make(const char *workload, enum design design, struct options *o, struct plan *p, struct error *e) {
@@ -115,6 +119,7 @@ enum status plan_make(const char *workload, enum design design, struct options *
     if (p->n_blocks < 1 || p->n_blocks > 1000) return error_set(e, STATUS_INPUT, "--processes must lie between 1 and 1000");
     if (p->samples < 0 || p->profiles < 0 || !(p->precision > 0) || !(p->budget_s > 0))
         return error_set(e, STATUS_INPUT, "--samples and --profile cannot be negative; --precision and --budget must be above 0");
+    if (p->bound < 0) return error_set(e, STATUS_INPUT, "--bound cannot be negative");
     if (design != DESIGN_SINGLE && o->n_list == 0) return error_set(e, STATUS_INPUT, "an experiment switches optimizers: give --opt NAME (assay list optimizers)");
     if (o->n_list > 8 && design == DESIGN_FULL) return error_set(e, STATUS_INPUT, "--design full with %d optimizers makes %d cells; use each or leave-one-out", o->n_list, 1 << o->n_list);
     p->cells = arena_alloc(&p->arena, PLAN_MAX_CELLS * sizeof *p->cells);
@@ -143,6 +148,7 @@ char *plan_json(struct plan *p) {
     }
     json_t *root = json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:o}", "workload", p->workload, "design", design_name(p->design), "blocks", p->n_blocks,
                              "samples", p->samples, "precision", p->precision, "budget_s", p->budget_s, "cells", cells);
+    if (!isnan(p->bound)) json_object_set_new(root, "bound", json_real(p->bound));
     char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS), *copy = arena_copy_string(&p->arena, text);
     free(text);
     json_decref(root);
