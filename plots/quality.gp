@@ -24,11 +24,12 @@ span = last_decade - edge
 left = edge - 0.06 * span
 right = last_decade + 0.1 * span
 set xrange [left:right]
+# The medians set the scale: an interval that is wider than half of their span leaves the frame.
 low = frame_bottom[1] < 1 ? frame_bottom[1] : 1
 high = frame_top[1] > 1 ? frame_top[1] : 1
-margin = high - low > 0 ? 0.1 * (high - low) : 0.1
-bottom_y = low - margin
-top_y = high + 1.4 * margin
+reach = high - low > 0.2 ? 0.5 * (high - low) : 0.1
+bottom_y = (frame_low[1] > low - reach ? (frame_low[1] < low ? frame_low[1] : low) : low - reach) - 0.1 * reach
+top_y = (frame_high[1] < high + reach ? (frame_high[1] > high ? frame_high[1] : high) : high + reach) + 0.2 * reach
 set yrange [bottom_y:top_y]
 set xtics (sprintf('< %g', 10 ** first_decade) edge)
 do for [d = first_decade:floor(right)] { set xtics add (sprintf('%g', 10.0 ** d) d) }
@@ -41,7 +42,7 @@ set xlabel 'KL divergence from the plain form, nats a token (less is nearer)' of
 set ylabel 'speed-up, end to end' offset 0.4, 0
 set arrow 1 from graph 0, first 1 to graph 1, first 1 nohead ls 101
 set label 8000 'filled: within its fidelity bound'.(frame_has_past[1] ? '     hollow: past it, no speed-up to count on' : ''). \
-    '     line: Pareto front     bars: 99 % interval' at screen 70.0 / width, screen 1 - 14.0 / height left font small
+    '     line: Pareto front (black in the table)     bars: 99 % interval' at screen 70.0 / width, screen 1 - 14.0 / height left font small
 
 hollow(i) = int(word('6 4 8 12 10 14', 1 + (int(i) - 1) % 6))
 shape(series, is_past) = is_past == 1 ? hollow(series) : hollow(series) + 1
@@ -81,24 +82,24 @@ if (is_listed) {
 }
 
 # The table: what each number is, in the same order.
-column_x(k) = int(word('24 46 326 466 532 636 708', k))
+column_x(k) = int(word('24 46 338 474 534 640 702', k))
 if (is_listed) {
     row_y(i) = (table_top - 12.0 - row_height * i) / height
     do for [k = 1:6] {
         set label 400 + k word('run speed-up KL nll top-1 cloze', k) at screen column_x(k + 1) / real(width), screen row_y(0) left \
             font small tc rgb '#606060'
     }
+    shade(i) = points_is_front[i] ? 0x000000 : 0x606060
     do for [i = 1:points_rows] {
-        set label 500 + 10 * i sprintf('%d', points_number[i]) at screen (column_x(1) + 8.0) / width, screen row_y(i) right font small
+        set label 500 + 10 * i sprintf('%d', points_number[i]) at screen (column_x(1) + 8.0) / width, screen row_y(i) right font small tc rgb shade(i)
         set label 501 + 10 * i '' at screen (column_x(1) + 16.0) / width, screen row_y(i) point \
             pt (points_is_past[i] ? hollow(points_series[i]) : hollow(points_series[i]) + 1) ps 0.8 lc rgb colour(points_series[i])
-        set label 502 + 10 * i points_label[i].(points_is_front[i] && points_kl[i] > 0 ? '  (front)' : '') \
-            at screen (column_x(2) + 2.0) / width, screen row_y(i) left font small
-        set label 503 + 10 * i notes_speed[i] at screen column_x(3) / real(width), screen row_y(i) left font small
-        set label 504 + 10 * i notes_kl[i] at screen column_x(4) / real(width), screen row_y(i) left font small
-        set label 505 + 10 * i notes_nll[i] at screen column_x(5) / real(width), screen row_y(i) left font small
-        set label 506 + 10 * i notes_top1[i] at screen column_x(6) / real(width), screen row_y(i) left font small
-        set label 507 + 10 * i notes_cloze[i] at screen column_x(7) / real(width), screen row_y(i) left font small
+        set label 502 + 10 * i points_label[i] at screen (column_x(2) + 2.0) / width, screen row_y(i) left font small tc rgb shade(i)
+        set label 503 + 10 * i notes_speed[i] at screen column_x(3) / real(width), screen row_y(i) left font small tc rgb shade(i)
+        set label 504 + 10 * i notes_kl[i] at screen column_x(4) / real(width), screen row_y(i) left font small tc rgb shade(i)
+        set label 505 + 10 * i notes_nll[i] at screen column_x(5) / real(width), screen row_y(i) left font small tc rgb shade(i)
+        set label 506 + 10 * i notes_top1[i] at screen column_x(6) / real(width), screen row_y(i) left font small tc rgb shade(i)
+        set label 507 + 10 * i notes_cloze[i] at screen column_x(7) / real(width), screen row_y(i) left font small tc rgb shade(i)
     }
 }
 do for [i = 1:fronts_rows] {
@@ -107,5 +108,5 @@ do for [i = 1:fronts_rows] {
     }
 }
 plot for [i = 1:fronts_rows] stairs using ($1 == i ? x($2) : NaN):3 with steps lw 2.2 dt dash(i) lc rgb '#9a9a9a' notitle, \
-    points using (x($3)):4:5:6:(colour($2)) with yerrorbars pt 0 lw 1.2 lc rgb variable notitle, \
+    points using (x($3)):4:($5 > bottom_y ? $5 : bottom_y):($6 < top_y ? $6 : top_y):(colour($2)) with yerrorbars pt 0 lw 1.2 lc rgb variable notitle, \
     points using (x($3)):4:(shape($2, $7)):(colour($2)) with points pt variable ps 1.25 lw 1.6 lc rgb variable notitle

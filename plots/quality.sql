@@ -32,7 +32,7 @@ from point p join kind k using (kind) order by p.number;
 
 -- A value and, where there is one, its difference from the plain cell's.
 -- block: notes
-select p.number, printf('×%.2f', p.ratio) || iif(p.low is null, '', printf(' [%.2f, %.2f]', p.low, p.high)) as speed,
+select p.number, printf('×%.2f', p.ratio) || iif(p.low is null, '', iif(p.high > 10 * p.ratio, ' [wider than ×10]', printf(' [%.2f, %.2f]', p.low, p.high))) as speed,
        iif(p.run_id = p.base_id, '0', printf('%.2g', p.kl)) as kl,
        coalesce((select printf('%.3f', q.value) || iif(b.value is null or p.run_id = p.base_id, '', printf(' (%+.3f)', q.value - b.value))
         from v_quality q left join v_quality b on b.run_id = p.base_id and b.name = q.name where q.run_id = p.run_id and q.name = 'nll'), '–') as nll,
@@ -52,5 +52,6 @@ select dense_rank() over (order by axes) as line, max(kl) as kl, max(ratio) as r
 -- The scale begins at the decade under the least divergence of a lossy run; what is nearer to the plain form stands at its edge.
 -- block: frame
 select coalesce(min(iif(f.class = 'lossy' and p.kl > 1e-6, p.kl, null)), max(1e-6, max(p.kl))) as least, max(p.kl) as most,
-       min(coalesce(p.low, p.ratio)) as bottom, max(coalesce(p.high, p.ratio)) as top, max(p.is_past) as has_past
+       min(p.ratio) as bottom, max(p.ratio) as top, min(coalesce(p.low, p.ratio)) as low, max(coalesce(p.high, p.ratio)) as high,
+       max(p.is_past) as has_past
 from point p left join v_fidelity f using (run_id);

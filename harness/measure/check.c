@@ -9,7 +9,7 @@
 
 enum { PROBE_TOKENS = 64, FORCED_ROWS = 256, AGREEMENT_TOKENS = 256, SCORE_FILE_BYTES = 16 << 20 };
 
-/* What a spec's pipeline makes of given tokens. */
+/* What a spec's pipeline makes of given tokens. Owned: look_free. */
 struct look {
     float *probe;                    /* (n_probe, V) logits */
     float *text;                     /* LOOK_TEXT: (at most AGREEMENT_TOKENS, V) logits over the scored text; NULL: there is none */
@@ -21,12 +21,11 @@ enum { LOOK_TEXT = 1, LOOK_SCORE = 2 };
 struct checker_model {
     const struct spec *spec;         /* the cell that it was opened for */
     struct llm_model model;
-    struct arena arena;
     int32_t probe[PROBE_TOKENS];
     int n_probe;
     struct token_list text;          /* of the scored file; empty where none is */
     struct cloze cloze;              /* without items where no file is given */
-    float *reference;                /* (n_probe, V) logits */
+    struct look reference;
     struct look plain;               /* of plain_spec; its probe is NULL until there is one */
     struct spec plain_spec;
 };
@@ -68,7 +67,21 @@ static enum status mean_nll(struct checker_model *k, struct engine *g, double *o
     return s;
 }
 
-static float *logits_alloc(struct checker_model *k, int rows) { return arena_alloc(&k->arena, (size_t)rows * (size_t)k->model.config.vocabulary * sizeof(float)); }
+static size_t logits_bytes(const struct checker_model *k, int rows) { return (size_t)rows * (size_t)k->model.config.vocabulary * sizeof(float); }
+
+static void look_free(const struct checker_model *k, struct look *x) {
+    mem_try_free(x->probe, logits_bytes(k, k->n_probe));
+    mem_try_free(x->text, logits_bytes(k, agreement_tokens(k)));
+    *x = (struct look){0};
+}
+
+static enum status look_alloc(const struct checker_model *k, int wanted, struct look *out, struct error *e) {
+    int has_text = (wanted & LOOK_TEXT) && k->text.count;
+    *out = (struct look){.probe = mem_try(logits_bytes(k, k->n_probe)), .text = has_text ? mem_try(logits_bytes(k, agreement_tokens(k))) : NULL};
+    if (out->probe && (out->text || !has_text)) return STATUS_OK;
+    look_free(k, out);
+    return error_set(e, STATUS_NO_MEMORY, "no memory for the logits of %d positions", k->n_probe + (has_text ? agreement_tokens(k) : 0));
+}
 
 static int64_t positions_of(const struct checker_model *k, int wanted) {
     int64_t n = k->n_probe;
@@ -81,9 +94,9 @@ static enum status look(struct checker_model *k, const struct spec *spec, int wa
     struct engine g;
     int64_t n = positions_of(k, wanted);
     struct engine_options o = {.roles = ROLES_FORCED, .limits = {.prefill_rows = 1, .slots = 1, .positions = n, .forced_rows = n < FORCED_ROWS ? n : FORCED_ROWS}};
-    *out = (struct look){.probe = logits_alloc(k, k->n_probe)};
-    if ((wanted & LOOK_TEXT) && k->text.count) out->text = logits_alloc(k, agreement_tokens(k));
-    enum status s = engine_open(&g, spec, &k->model, &o, e);
+    enum status s = look_alloc(k, wanted, out, e);
+    if (s != STATUS_OK) return s;
+    s = engine_open(&g, spec, &k->model, &o, e);
     if (s == STATUS_OK) s = engine_forced(&g, k->probe, k->n_probe, out->probe, NULL, e);
     if (s == STATUS_OK && out->text) s = engine_forced(&g, k->text.ids, agreement_tokens(k), out->text, NULL, e);
     if (s == STATUS_OK && (wanted & LOOK_SCORE) && k->text.count) s = mean_nll(k, &g, &out->nll, e);
@@ -132,18 +145,17 @@ static enum status open_model(struct checker_model *k, const struct spec *spec, 
     judge.dtype = DTYPE_F32;
     judge.n_uses = 0;
     s = make_probe(k, e);
-    struct look judged = {0};
-    if (s == STATUS_OK) s = look(k, &judge, 0, &judged, e);
-    k->reference = judged.probe;
-    if (s == STATUS_OK && first_bad(k->reference, (int64_t)k->n_probe * k->model.config.vocabulary) >= 0) s = blame_weights(k, e);
+    if (s == STATUS_OK) s = look(k, &judge, 0, &k->reference, e);
+    if (s == STATUS_OK && first_bad(k->reference.probe, (int64_t)k->n_probe * k->model.config.vocabulary) >= 0) s = blame_weights(k, e);
     return s;
 }
 
 static void close_model(struct checker_model *k) {
+    look_free(k, &k->plain);
+    look_free(k, &k->reference);
     llm_close(&k->model);
     token_list_free(&k->text);
     cloze_free(&k->cloze);
-    arena_free(&k->arena);
     mem_free(k);
 }
 
@@ -185,10 +197,10 @@ struct judgement {
 static void judge(const struct spec *spec, const struct checker_model *k, double allowed, const float *x, struct judgement *j) {
     enum fidelity class = optimizers_fidelity(spec->uses, spec->n_uses);
     int64_t width = k->model.config.vocabulary, n = k->n_probe * width;
-    j->error = relative_rms(x, k->reference, n);
-    j->plain_error = relative_rms(k->plain.probe, k->reference, n);
+    j->error = relative_rms(x, k->reference.probe, n);
+    j->plain_error = relative_rms(k->plain.probe, k->reference.probe, n);
     j->bound = NAN;
-    int wrong = wrong_choices(x, k->reference, k->n_probe, width);
+    int wrong = wrong_choices(x, k->reference.probe, k->n_probe, width);
     /* The plain form is judged too: by its type's own rounding through the layers (a few hundred ulp at most). */
     if (class == FIDELITY_IS_EXACT) j->is_ok = memcmp(x, k->plain.probe, (size_t)n * sizeof *x) == 0;
     if (class == FIDELITY_IS_SAME_CHOICES) j->is_ok = wrong == 0;
@@ -292,6 +304,7 @@ static enum status ready_model(struct checker *c, const struct spec *spec, struc
     }
     struct checker_model *k = c->model;
     if (s != STATUS_OK || (k->plain.probe && wants_same_plain(&k->plain_spec, spec))) return s;
+    look_free(k, &k->plain);
     k->plain_spec = *spec;
     k->plain_spec.n_uses = 0;
     return look(k, &k->plain_spec, wanted_of_plain(c), &k->plain, e);
@@ -304,11 +317,15 @@ static enum status check_cell(struct checker *c, int cell, json_t **reply, struc
     struct checker_model *k = c->model;
     struct look x = k->plain;
     if (spec->n_uses) s = look(k, spec, LOOK_SCORE | LOOK_TEXT, &x, e);
-    if (s != STATUS_OK) return s;
+    if (s != STATUS_OK) {
+        if (spec->n_uses) look_free(k, &x);
+        return s;
+    }
     struct judgement j;
     judge(spec, k, c->bound, x.probe, &j);
     *reply = json_pack("{s:i,s:f,s:f,s:o,s:b,s:s,s:o}", "class", (int)optimizers_fidelity(spec->uses, spec->n_uses), "error", j.error, "plain_error", j.plain_error,
                        "bound", isnan(j.bound) ? json_null() : json_real(j.bound), "ok", j.is_ok, "detail", j.detail, "quality", quality_json(k, &x, spec->n_uses > 0));
+    if (spec->n_uses) look_free(k, &x); /* else it is the plain form's, which stays */
     return STATUS_OK;
 }
 

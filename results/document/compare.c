@@ -119,6 +119,8 @@ static json_t *metric_json(const struct side sides[2], const char *metric, const
         json_object_set(out, names[i], json_object_get(json_object_get(metrics, metric), "median"));
         const char *unfit = run_unfit(sides[i].document);
         if (!unfit) continue;
+        static const char *const judged[] = {"ratio", "low", "high", "detectable"};
+        for (size_t k = 0; k < sizeof judged / sizeof *judged; k++) json_object_set_new(out, judged[k], json_null());
         *kind = VERDICT_INCONCLUSIVE;
         json_object_set_new(out, "verdict", json_string(verdict_name(*kind)));
         json_object_set_new(

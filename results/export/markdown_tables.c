@@ -167,9 +167,11 @@ void md_comparison(const json_t *d, FILE *out) {
     const json_t *a = json_object_get(d, "a"), *b = json_object_get(d, "b");
     struct md_note note_a = md_note_of(a), note_b = md_note_of(b);
     const char *note = *note_a.text ? note_a.text : note_b.text;
-    fprintf(out, "# B is %s: %s %s (%s), %s\n", json_field_text(d, "verdict"), json_field_text(d, "metric"),
-            human_factor(json_field(d, "ratio")).text,
-            human_interval(json_field(d, "low"), json_field(d, "high"), 1, "").text, json_field_text(d, "reason"));
+    fprintf(out, "# B is %s: %s", json_field_text(d, "verdict"), json_field_text(d, "metric"));
+    if (isfinite(json_field(d, "ratio")))
+        fprintf(out, " %s (%s)", human_factor(json_field(d, "ratio")).text,
+                human_interval(json_field(d, "low"), json_field(d, "high"), 1, "").text);
+    fprintf(out, ", %s\n", json_field_text(d, "reason"));
     md_header(out, "", 0, MD_CELLS("side", "run", "label", "model", "type", "state", "receipts", "fidelity",
                                "quality (B against A)"));
     put_side("A", a, NULL, out);
