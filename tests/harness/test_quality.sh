@@ -9,7 +9,13 @@ export ASSAY_DB="$dir/t.db"
 . "$2/tests/harness/checks.sh"
 
 small="--preset smollm2-135m --layers 1 --prompt 8 --generate 4 --threads 1"
-"$assay" experiment llm $small --opt quantize --opt quantize=kind=int2 --opt fusion --design each --blocks 2 --samples 3 --profile 1 --bound 0.3 >e.md 2>log.txt
+# On a machine that was much slower while its limits were measured, every run is invalid: another try measures them again.
+for try in 1 2 3; do
+    rm -f t.db t.db-wal t.db-shm
+    "$assay" experiment llm $small --opt quantize --opt quantize=kind=int2 --opt fusion --design each --blocks 2 --samples 3 --profile 1 --bound 0.3 >e.md 2>log.txt
+    grep -q "| invalid |" e.md || break
+    [ $try != 3 ] || { echo "skipped: this machine is too restless to measure its limits"; exit 77; }
+done
 check "the nearer one has a speed-up" 'grep "^| quantize (syn" e.md | grep -q "| ok | [^|]* | [0-9.]*× |\|| noisy | [^|]* | [0-9.]*× |"'
 check "the other is past its bound" 'grep "^| quantize=kind=int2" e.md | grep -q "| past its bound | – | – | lossy (error"'
 check "and has no effect" '! grep -q "^| e2e_ns | quantize=kind=int2" e.md'
