@@ -36,9 +36,9 @@ from sparse p join speed v using (run_id) join dense d using (experiment_id, axe
 where p.batch is not null and (not v.is_prefill or p.prompt is not null) and v.ratio is not null;
 
 create temp table line as
-select n_rows, is_prefill, row_number() over (order by n_rows, is_prefill) as line,
+select n_rows, is_prefill, row_number() over (order by is_prefill, n_rows) as line,
        printf('%d', n_rows) || iif(n_rows = 1, ' row', ' rows') || iif(is_prefill, ' (prefill)', '') as label
-from point group by n_rows, is_prefill order by n_rows, is_prefill limit 8;
+from point group by n_rows, is_prefill order by is_prefill, n_rows limit 10;
 
 -- Several runs of one share and number of rows: their mean on a scale of factors is what the line goes through.
 create temp table knot as
@@ -72,10 +72,13 @@ select c.label || case when c.share is not null then printf(': pays from %.0f %%
 from crossing c order by c.line;
 
 -- block: boundary
-select n_rows, 100 * share as share from crossing where share is not null order by n_rows, is_prefill;
+select is_prefill, n_rows, 100 * share as share,
+       case when row_number() over (partition by is_prefill order by n_rows desc) > 1 then '' when is_prefill then 'prefill' else 'decode' end as name
+from crossing where share is not null order by is_prefill, n_rows;
 
 -- block: frame
-select min(share) as left, max(share) as right, min(coalesce(low, ratio)) as bottom, max(coalesce(high, ratio)) as top, max(is_past) as has_past,
+select min(share) as left, max(share) as right, min(ratio) as bottom, max(ratio) as top, min(coalesce(low, ratio)) as low,
+       max(coalesce(high, ratio)) as high, max(is_past) as has_past,
        (select min(n_rows) from line) as least_rows, (select max(n_rows) from line) as most_rows,
        (select max(is_always or is_never) from crossing) as has_beyond
 from point;
