@@ -32,6 +32,5 @@ select title, coalesce((select max(n) from ranked r where r.panel = p.panel), 0)
 from panel p order by panel;
 
 -- block: rows
-select s.position as run, s.label || case when s.state in ('ok', 'running') then '' else ' (' || s.state
-    || ')' end as label
+select s.position as run, s.label || s.mark as label
 from selected s order by s.position;

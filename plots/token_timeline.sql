@@ -44,6 +44,5 @@ select run, ms, token from (select run, low as ms, token, token as place from li
     union all select run, high, token, 1e9 - token from line) order by run, place;
 
 -- block: rows
-select s.position as run, s.label || case when s.state in ('ok', 'running') then '' else ' (' || s.state
-    || ')' end as label
+select s.position as run, s.label || s.mark as label
 from selected s order by s.position;

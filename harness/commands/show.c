@@ -21,6 +21,7 @@ static enum status show_program(struct options *o, struct error *e) {
     struct device *d = NULL;
     struct rewrite rewrites[OPTIMIZERS_MAX];
     enum status s = spec_from_options("llm", o, &o->arena, &spec, e);
+    if (s == STATUS_OK) s = optimizers_check(spec.uses, spec.n_uses, e);
     if (s != STATUS_OK) return s;
     struct llm_options from = {.model = spec.model, .preset = spec.preset, .layers = spec.layers, .seed = spec.sampling.seed};
     s = llm_open(&from, &m, e);

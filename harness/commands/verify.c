@@ -13,6 +13,7 @@ static enum status run_llm(struct options *o, const char *folder, int *n_failed,
     if (!o->is_given[OPT_DTYPE]) o->value[OPT_DTYPE] = "f32";
     /* Options that only measuring has keep their defaults. */
     enum status s = spec_from_options("llm", o, &o->arena, &q.spec, e);
+    if (s == STATUS_OK) s = optimizers_check(q.spec.uses, q.spec.n_uses, e);
     return s == STATUS_OK ? verify_llm(&q, stdout, n_failed, e) : s;
 }
 

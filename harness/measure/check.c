@@ -3,28 +3,29 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/measure/engine.h"
+#include "harness/measure/cloze.h"
 #include "kernels/base/file.h"
 #include "kernels/base/random.h"
 
 enum { PROBE_TOKENS = 64, FORCED_ROWS = 256, AGREEMENT_TOKENS = 256, SCORE_FILE_BYTES = 16 << 20 };
 
-/* What a spec's pipeline makes of given tokens. */
+/* What a spec's pipeline makes of given tokens. Owned: look_free. */
 struct look {
     float *probe;                    /* (n_probe, V) logits */
-    float *text;                     /* LOOK_TEXT: (at most AGREEMENT_TOKENS, V) logits over the scored text */
-    double nll;                      /* LOOK_SCORE: its mean negative log-likelihood */
+    float *text;                     /* LOOK_TEXT: (at most AGREEMENT_TOKENS, V) logits over the scored text; NULL: there is none */
+    double nll;                      /* LOOK_SCORE: the text's mean negative log-likelihood */
+    int n_right;                     /* LOOK_SCORE: cloze items that are answered rightly */
 };
-enum { LOOK_TEXT = 1, LOOK_SCORE = 2 }; /* where there is a scored text */
+enum { LOOK_TEXT = 1, LOOK_SCORE = 2 };
 
 struct checker_model {
     const struct spec *spec;         /* the cell that it was opened for */
     struct llm_model model;
-    struct arena arena;
     int32_t probe[PROBE_TOKENS];
     int n_probe;
     struct token_list text;          /* of the scored file; empty where none is */
-    float *reference;                /* (n_probe, V) logits */
+    struct cloze cloze;              /* without items where no file is given */
+    struct look reference;
     struct look plain;               /* of plain_spec; its probe is NULL until there is one */
     struct spec plain_spec;
 };
@@ -66,20 +67,40 @@ static enum status mean_nll(struct checker_model *k, struct engine *g, double *o
     return s;
 }
 
-static float *logits_alloc(struct checker_model *k, int rows) { return arena_alloc(&k->arena, (size_t)rows * (size_t)k->model.config.vocabulary * sizeof(float)); }
+static size_t logits_bytes(const struct checker_model *k, int rows) { return (size_t)rows * (size_t)k->model.config.vocabulary * sizeof(float); }
+
+static void look_free(const struct checker_model *k, struct look *x) {
+    mem_try_free(x->probe, logits_bytes(k, k->n_probe));
+    mem_try_free(x->text, logits_bytes(k, agreement_tokens(k)));
+    *x = (struct look){0};
+}
+
+static enum status look_alloc(const struct checker_model *k, int wanted, struct look *out, struct error *e) {
+    int has_text = (wanted & LOOK_TEXT) && k->text.count;
+    *out = (struct look){.probe = mem_try(logits_bytes(k, k->n_probe)), .text = has_text ? mem_try(logits_bytes(k, agreement_tokens(k))) : NULL};
+    if (out->probe && (out->text || !has_text)) return STATUS_OK;
+    look_free(k, out);
+    return error_set(e, STATUS_NO_MEMORY, "no memory for the logits of %d positions", k->n_probe + (has_text ? agreement_tokens(k) : 0));
+}
+
+static int64_t positions_of(const struct checker_model *k, int wanted) {
+    int64_t n = k->n_probe;
+    if (wanted && (int64_t)k->text.count > n) n = (int64_t)k->text.count;
+    return (wanted & LOOK_SCORE) && k->cloze.longest > n ? k->cloze.longest : n;
+}
 
 /* One engine for all that is wanted (LOOK_ bits) beside the probe: weights are made ready once. */
 static enum status look(struct checker_model *k, const struct spec *spec, int wanted, struct look *out, struct error *e) {
     struct engine g;
-    if (!k->text.count) wanted = 0;
-    int64_t n = wanted && (int64_t)k->text.count > k->n_probe ? (int64_t)k->text.count : k->n_probe;
+    int64_t n = positions_of(k, wanted);
     struct engine_options o = {.roles = ROLES_FORCED, .limits = {.prefill_rows = 1, .slots = 1, .positions = n, .forced_rows = n < FORCED_ROWS ? n : FORCED_ROWS}};
-    *out = (struct look){.probe = logits_alloc(k, k->n_probe)};
-    if (wanted & LOOK_TEXT) out->text = logits_alloc(k, agreement_tokens(k));
-    enum status s = engine_open(&g, spec, &k->model, &o, e);
+    enum status s = look_alloc(k, wanted, out, e);
+    if (s != STATUS_OK) return s;
+    s = engine_open(&g, spec, &k->model, &o, e);
     if (s == STATUS_OK) s = engine_forced(&g, k->probe, k->n_probe, out->probe, NULL, e);
     if (s == STATUS_OK && out->text) s = engine_forced(&g, k->text.ids, agreement_tokens(k), out->text, NULL, e);
-    if (s == STATUS_OK && (wanted & LOOK_SCORE)) s = mean_nll(k, &g, &out->nll, e);
+    if (s == STATUS_OK && (wanted & LOOK_SCORE) && k->text.count) s = mean_nll(k, &g, &out->nll, e);
+    if (s == STATUS_OK && (wanted & LOOK_SCORE)) s = cloze_score(&k->cloze, &g, &out->n_right, e);
     engine_close(&g);
     return s;
 }
@@ -124,17 +145,17 @@ static enum status open_model(struct checker_model *k, const struct spec *spec, 
     judge.dtype = DTYPE_F32;
     judge.n_uses = 0;
     s = make_probe(k, e);
-    struct look judged = {0};
-    if (s == STATUS_OK) s = look(k, &judge, 0, &judged, e);
-    k->reference = judged.probe;
-    if (s == STATUS_OK && first_bad(k->reference, (int64_t)k->n_probe * k->model.config.vocabulary) >= 0) s = blame_weights(k, e);
+    if (s == STATUS_OK) s = look(k, &judge, 0, &k->reference, e);
+    if (s == STATUS_OK && first_bad(k->reference.probe, (int64_t)k->n_probe * k->model.config.vocabulary) >= 0) s = blame_weights(k, e);
     return s;
 }
 
 static void close_model(struct checker_model *k) {
+    look_free(k, &k->plain);
+    look_free(k, &k->reference);
     llm_close(&k->model);
     token_list_free(&k->text);
-    arena_free(&k->arena);
+    cloze_free(&k->cloze);
     mem_free(k);
 }
 
@@ -172,13 +193,14 @@ struct judgement {
     char detail[160];
 };
 
-static void judge(const struct spec *spec, const struct checker_model *k, const float *x, struct judgement *j) {
+/* `allowed`: what lossy optimizers may add; NAN: what they declare. */
+static void judge(const struct spec *spec, const struct checker_model *k, double allowed, const float *x, struct judgement *j) {
     enum fidelity class = optimizers_fidelity(spec->uses, spec->n_uses);
     int64_t width = k->model.config.vocabulary, n = k->n_probe * width;
-    j->error = relative_rms(x, k->reference, n);
-    j->plain_error = relative_rms(k->plain.probe, k->reference, n);
+    j->error = relative_rms(x, k->reference.probe, n);
+    j->plain_error = relative_rms(k->plain.probe, k->reference.probe, n);
     j->bound = NAN;
-    int wrong = wrong_choices(x, k->reference, k->n_probe, width);
+    int wrong = wrong_choices(x, k->reference.probe, k->n_probe, width);
     /* The plain form is judged too: by its type's own rounding through the layers (a few hundred ulp at most). */
     if (class == FIDELITY_IS_EXACT) j->is_ok = memcmp(x, k->plain.probe, (size_t)n * sizeof *x) == 0;
     if (class == FIDELITY_IS_SAME_CHOICES) j->is_ok = wrong == 0;
@@ -187,7 +209,7 @@ static void judge(const struct spec *spec, const struct checker_model *k, const 
         j->is_ok = j->error <= j->bound;
     }
     if (class == FIDELITY_IS_LOSSY) {
-        j->bound = 2 * j->plain_error + optimizers_bound(spec->uses, spec->n_uses);
+        j->bound = 2 * j->plain_error + (isnan(allowed) ? optimizers_bound(spec->uses, spec->n_uses) : allowed);
         j->is_ok = j->error <= j->bound;
     }
     snprintf(j->detail, sizeof j->detail, "%d teacher-forced positions; %d choices beyond the margin differ", k->n_probe, wrong);
@@ -246,25 +268,24 @@ static void add_agreement(const float *plain, const float *x, int rows, int64_t 
     add_quality(list, "top1_as_plain", "", (double)same / rows, rows);
 }
 
-/* The likelihood of the scored text; how near a lossy cell comes to the plain pipeline's distributions, over that text, else over
- * the probe. */
-static json_t *quality_json(const struct checker_model *k, const struct look *x, int is_lossy) {
+/* The likelihood of the scored text and the answers to the cloze items; how near an optimized cell comes to the plain
+ * pipeline's distributions, over that text, else over the probe. */
+static json_t *quality_json(const struct checker_model *k, const struct look *x, int is_optimized) {
     json_t *list = json_array();
     int64_t width = k->model.config.vocabulary;
     if (k->text.count) add_quality(list, "nll", "nats/token", x->nll, (int)k->text.count - 1);
-    if (is_lossy && x->text) add_agreement(k->plain.text, x->text, agreement_tokens(k), width, list);
-    else if (is_lossy) add_agreement(k->plain.probe, x->probe, k->n_probe, width, list);
+    if (k->cloze.n_items) add_quality(list, "cloze_accuracy", "", (double)x->n_right / k->cloze.n_items, k->cloze.n_items);
+    if (is_optimized && x->text) add_agreement(k->plain.text, x->text, agreement_tokens(k), width, list);
+    else if (is_optimized) add_agreement(k->plain.probe, x->probe, k->n_probe, width, list);
     return list;
 }
 
 /* ---- the process ---- */
 
-static int is_lossy(const struct spec *s) { return optimizers_fidelity(s->uses, s->n_uses) == FIDELITY_IS_LOSSY; }
-
-/* What of the plain pipeline some cell needs: its score where it is a cell itself, its logits where one is lossy. */
+/* What of the plain pipeline some cell needs: its score where it is a cell itself, its logits where one is optimized. */
 static int wanted_of_plain(const struct checker *c) {
     int wanted = 0;
-    for (int i = 0; i < c->n_cells; i++) wanted |= (is_lossy(&c->cells[i]) ? LOOK_TEXT : 0) | (c->cells[i].n_uses == 0 ? LOOK_SCORE : 0);
+    for (int i = 0; i < c->n_cells; i++) wanted |= c->cells[i].n_uses ? LOOK_TEXT : LOOK_SCORE;
     return wanted;
 }
 
@@ -279,9 +300,11 @@ static enum status ready_model(struct checker *c, const struct spec *spec, struc
         c->model = mem_alloc(sizeof *c->model);
         s = open_model(c->model, spec, e);
         if (s == STATUS_OK && spec->score) s = read_text(c->model, spec->score, e);
+        if (s == STATUS_OK && spec->cloze) s = cloze_read(spec->cloze, &c->model->model, &c->model->cloze, e);
     }
     struct checker_model *k = c->model;
     if (s != STATUS_OK || (k->plain.probe && wants_same_plain(&k->plain_spec, spec))) return s;
+    look_free(k, &k->plain);
     k->plain_spec = *spec;
     k->plain_spec.n_uses = 0;
     return look(k, &k->plain_spec, wanted_of_plain(c), &k->plain, e);
@@ -293,12 +316,16 @@ static enum status check_cell(struct checker *c, int cell, json_t **reply, struc
     if (s != STATUS_OK) return s;
     struct checker_model *k = c->model;
     struct look x = k->plain;
-    if (spec->n_uses) s = look(k, spec, LOOK_SCORE | (is_lossy(spec) ? LOOK_TEXT : 0), &x, e);
-    if (s != STATUS_OK) return s;
+    if (spec->n_uses) s = look(k, spec, LOOK_SCORE | LOOK_TEXT, &x, e);
+    if (s != STATUS_OK) {
+        if (spec->n_uses) look_free(k, &x);
+        return s;
+    }
     struct judgement j;
-    judge(spec, k, x.probe, &j);
+    judge(spec, k, c->bound, x.probe, &j);
     *reply = json_pack("{s:i,s:f,s:f,s:o,s:b,s:s,s:o}", "class", (int)optimizers_fidelity(spec->uses, spec->n_uses), "error", j.error, "plain_error", j.plain_error,
-                       "bound", isnan(j.bound) ? json_null() : json_real(j.bound), "ok", j.is_ok, "detail", j.detail, "quality", quality_json(k, &x, is_lossy(spec)));
+                       "bound", isnan(j.bound) ? json_null() : json_real(j.bound), "ok", j.is_ok, "detail", j.detail, "quality", quality_json(k, &x, spec->n_uses > 0));
+    if (spec->n_uses) look_free(k, &x); /* else it is the plain form's, which stays */
     return STATUS_OK;
 }
 

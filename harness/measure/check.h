@@ -6,8 +6,9 @@
  *   exact         the same bits as the plain form
  *   same choices  the same argmax wherever the reference's margin exceeds the measured error
  *   reordered     error at most twice the plain form's
- *   lossy         the quality's bound, declared by the optimizer's settings
- * Quality: the mean negative log-likelihood (nats a token) of a text, one pass, no BOS, chunks of 256 rows. */
+ *   lossy         error at most twice the plain form's and what the optimizers' settings declare beside it
+ * Quality: the mean negative log-likelihood (nats a token) of a text, one pass, no BOS, chunks of 256 rows; the share of
+ * cloze items answered rightly (cloze.h); of an optimized cell, its divergence from the plain form's distributions. */
 #ifndef ASSAY_HARNESS_MEASURE_CHECK_H
 #define ASSAY_HARNESS_MEASURE_CHECK_H
 
@@ -16,10 +17,11 @@
 #include "kernels/base/memory.h"
 
 /* What one cell gets: request {"do":"check","cell":i} → {"class","error","plain_error","bound","ok","detail",
- * "quality":{"value","n"} or absent}. */
+ * "quality":[{"name","unit","value","n"}…]}. */
 struct checker {
     const struct spec *cells;       /* borrowed; differ in what they like */
     int n_cells;
+    double bound;                   /* what lossy optimizers may add to the error, whatever they declare; NAN: what they declare */
     struct checker_model *model;    /* of the last cell: kept while the next one wants the same */
 };
 struct worker_program checker_program(struct checker *c);

@@ -44,7 +44,7 @@ static enum status check_cell(struct measuring *m, const struct worker_program *
 /* An experiment needs all of its cells; a suite goes on without the one that could not be judged, with a fresh checker. */
 static enum status check_cells(struct measuring *m, struct error *e) {
     struct spec *specs = mem_alloc((size_t)m->p->n_cells * sizeof *specs);
-    struct checker checker = {.cells = specs, .n_cells = m->p->n_cells};
+    struct checker checker = {.cells = specs, .n_cells = m->p->n_cells, .bound = m->p->bound};
     struct worker_program program = checker_program(&checker);
     struct worker w = {.to = -1, .from = -1};
     enum status st = STATUS_OK;
@@ -71,6 +71,7 @@ static json_t *comparability(const struct measuring *m, const struct cell_state 
     json_t *value;
     json_object_del(o, "opt");
     json_object_del(o, "score");
+    json_object_del(o, "cloze");
     json_object_foreach(facts, key, value) json_object_set(o, key, value);
     for (int i = 0; i < m->o->machine.n_facts; i++) {
         char name[96];
@@ -409,6 +410,14 @@ static double spread_of(const struct cell_state *c) {
     return c->n_processes > 1 && low > 0 ? high / low - 1 : 0;
 }
 
+/* A lossy run's numbers are right whatever its quality: it keeps its state, and is marked. */
+static enum status warn_past_bound(struct measuring *m, const struct cell_state *c, struct error *e) {
+    char text[256];
+    snprintf(text, sizeof text, "past its fidelity bound (error %.3g, bound %.3g): this run stays out of every speed-up", json_number_value(json_object_get(c->check, "error")),
+             json_number_value(json_object_get(c->check, "bound")));
+    return store_warning(m->s, &c->run, text, e);
+}
+
 /* ok, noisy or invalid, and why. */
 static enum status finish_run(struct measuring *m, struct cell_state *c, struct error *e) {
     char reason[256] = "";
@@ -429,7 +438,10 @@ static enum status finish_run(struct measuring *m, struct cell_state *c, struct 
                  c->held_by, c->n_held, c->n_timed, c->most_held * 100);
         st = store_warning(m->s, &c->run, text, e);
     }
-    if (c->check && !json_is_true(json_object_get(c->check, "ok"))) {
+    int is_outside = c->check && !json_is_true(json_object_get(c->check, "ok"));
+    int is_lossy = c->check && json_integer_value(json_object_get(c->check, "class")) == FIDELITY_LOSSY;
+    if (st == STATUS_OK && is_outside && is_lossy) st = warn_past_bound(m, c, e);
+    if (is_outside && !is_lossy) {
         state = RUN_INVALID;
         snprintf(reason, sizeof reason, "results are outside their fidelity class: error %.3g, bound %.3g", json_number_value(json_object_get(c->check, "error")),
                  json_number_value(json_object_get(c->check, "bound")));

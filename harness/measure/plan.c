@@ -1,5 +1,6 @@
 #include "harness/measure/plan.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +101,8 @@ static enum status add_cells(struct plan *p, const char *workload, const struct 
         c->spec.n_uses = 0;
         for (int i = 0; i < full.n_uses; i++)
             if (masks[m] & (1u << i)) c->spec.uses[c->spec.n_uses++] = full.uses[i];
+        s = optimizers_check(c->spec.uses, c->spec.n_uses, e);
+        if (s != STATUS_OK) return s;
         c->label = label_of(&p->arena, &c->spec, x);
         c->axes_json = axes_text(&p->arena, x);
     }
@@ -122,9 +125,11 @@ static enum status read_protocol(const struct options *o, struct plan *p, struct
     p->profiles = (int)option_int(o, OPT_PROFILE);
     p->checks_fidelity = option_flag(o, OPT_FIDELITY);
     p->has_nvtx = option_flag(o, OPT_NVTX);
+    p->bound = o->value[OPT_BOUND] ? option_real(o, OPT_BOUND) : NAN;
     if (p->n_blocks < 1 || p->n_blocks > 1000) return error_set(e, STATUS_INPUT, "--processes must lie between 1 and 1000");
     if (p->samples < 0 || p->profiles < 0 || !(p->precision > 0) || !(p->budget_s > 0))
         return error_set(e, STATUS_INPUT, "--samples and --profile cannot be negative; --precision and --budget must be above 0");
+    if (p->bound < 0) return error_set(e, STATUS_INPUT, "--bound cannot be negative");
     return STATUS_OK;
 }
 
@@ -197,6 +202,7 @@ char *plan_json(struct plan *p) {
                              "samples", p->samples, "precision", p->precision, "budget_s", p->budget_s, "cells", cells);
     if (p->design == DESIGN_SUITE) json_object_set_new(root, "seed", json_integer((json_int_t)p->seed));
     if (p->rows) json_object_set_new(root, "rows", json_deep_copy(p->rows));
+    if (!isnan(p->bound)) json_object_set_new(root, "bound", json_real(p->bound));
     char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS), *copy = arena_copy_string(&p->arena, text);
     free(text);
     json_decref(root);

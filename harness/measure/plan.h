@@ -33,12 +33,13 @@ struct plan {
     double precision, budget_s;
     int profiles;
     int checks_fidelity;
+    double bound;              /* of lossy optimizers, whatever they declare; NAN: what they declare */
     int has_nvtx;              /* ranges for a tool that looks on; no part of what is asked */
     struct arena arena;
 };
 
 enum { PLAN_MAX_CELLS = 256 };
-/* INPUT: unknown design, more than 256 cells, no --opt where the design needs one. */
+/* INPUT: unknown design, more than 256 cells, no --opt where the design needs one, optimizers of a cell that exclude each other. */
 enum status plan_make(const char *workload, enum design design, struct options *o, struct plan *out, struct error *e);
 /* A suite, entry by entry. `o` holds its defaults: of them the protocol is taken. INPUT: a number out of range. */
 enum status plan_begin_suite(struct plan *out, struct options *o, struct error *e);

@@ -6,7 +6,7 @@
 /* position counts from 1 in the order asked for, cells of an experiment in their order. */
 static const char selected_sql[] =
     "create temp table selected(position integer primary key, run_id text unique, short_id text, label text, "
-    "state text)";
+    "state text, mark text)";
 
 static const char caption_sql[] =
     "create temp table caption(position integer primary key, word text);"
@@ -28,10 +28,12 @@ enum status plot_session_execute(sqlite3 *db, const char *sql, struct error *e) 
 /* Adds a run, or the runs of an experiment in the order of its cells. Twice the same counts once. */
 static enum status select_found(sqlite3 *db, const struct found *f, struct error *e) {
     static const char sql[] =
-        "insert or ignore into selected(run_id, short_id, label, state) "
+        "insert or ignore into selected(run_id, short_id, label, state, mark) "
         "select run_id, substr(run_id, 1, 8), case when length(label) > 44 then substr(label, 1, 43) || '…' "
         "else label end, "
-        "state from v_run where case when ?2 then experiment_id else run_id end = ?1 order by cell";
+        "state, case when state not in ('ok', 'running') then ' (' || state || ')' when exists (select 1 from v_fidelity f "
+        "where f.run_id = v_run.run_id and f.class = 'lossy' and f.is_ok = 0) then ' (past its bound)' else '' end "
+        "from v_run where case when ?2 then experiment_id else run_id end = ?1 order by cell";
     sqlite3_stmt *s;
     if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
         return error_set(e, STATUS_STORE, "%s", sqlite3_errmsg(db));

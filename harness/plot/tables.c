@@ -3,6 +3,7 @@
 
 #include "harness/plot/tables.h"
 #include "results/document/document.h"
+#include "results/export/quality.h"
 
 static const char tables_sql[] =
     "create temp table interval(run_id text, metric text, unit text, median real, low real, high real, samples integer,"
@@ -10,6 +11,9 @@ static const char tables_sql[] =
     "create temp table comparison(run_id text, base_id text, metric text, verdict text, ratio real, low real, "
     "high real,"
     "  detectable real, is_engaged integer, primary key(run_id, metric));"
+    "create temp table past_bound(run_id text, base_id text, metric text, verdict text, ratio real, low real, high real,"
+    "  detectable real, is_engaged integer, primary key(run_id, metric));"
+    "create temp table beside(run_id text primary key, fidelity text, quality text, speedless text);"
     "create temp table effect(metric text, stage text, axes text, factor text, position integer, ratio real, low real,"
     "  high real);"
     "create temp table shapley(metric text, stage text, axes text, factor text, position integer, ratio real, low real,"
@@ -34,20 +38,23 @@ static const char interval_sql[] =
 
 /* A document compares in the metric's own unit; here more than 1 is better, so a ratio of times turns over. A run is
  * engaged where every receipt says so, and there is one if anything is on. */
-static const char comparison_sql[] =
-    "insert into comparison "
-    "with cell as (select value ->> '$.run' as run, value ->> '$.mask' as mask, value ->> '$.axes' as axes, value, "
-    "    (select coalesce(min(verdict = 'ENGAGED'), value ->> '$.mask' = 0) from v_receipt where run_id = "
-    "value ->> '$.run') "
-    "    as is_engaged from json_each(?1, '$.cells')), "
-    "versus as (select c.run, c.is_engaged, p.run as base, v.key as metric, v.value ->> '$.verdict' as verdict, "
-    "v.value ->> '$.ratio' as ratio, "
-    "           v.value ->> '$.low' as low, v.value ->> '$.high' as high, v.value ->> '$.detectable' as detectable, "
-    "           v.key not like '%per_s' as turns "
-    "           from cell c join cell p on p.mask = 0 and p.axes = c.axes, json_each(c.value, '$.versus_plain') v) "
-    "select run, base, metric, verdict, iif(turns, 1 / ratio, ratio), iif(turns, 1 / high, low), iif(turns, 1 "
-    "/ low, high), "
+#define VERSUS_SQL(field) \
+    "with cell as (select value ->> '$.run' as run, value ->> '$.mask' as mask, value ->> '$.axes' as axes, value, " \
+    "    (select coalesce(min(verdict = 'ENGAGED'), value ->> '$.mask' = 0) from v_receipt where run_id = " \
+    "value ->> '$.run') " \
+    "    as is_engaged from json_each(?1, '$.cells')), " \
+    "versus as (select c.run, c.is_engaged, p.run as base, v.key as metric, v.value ->> '$.verdict' as verdict, " \
+    "v.value ->> '$.ratio' as ratio, " \
+    "           v.value ->> '$.low' as low, v.value ->> '$.high' as high, v.value ->> '$.detectable' as detectable, " \
+    "           v.key not like '%per_s' as turns " \
+    "           from cell c join cell p on p.mask = 0 and p.axes = c.axes, json_each(c.value, '$." field "') v) " \
+    "select run, base, metric, verdict, iif(turns, 1 / ratio, ratio), iif(turns, 1 / high, low), iif(turns, 1 " \
+    "/ low, high), " \
     "detectable, is_engaged from versus where run in (select run_id from selected) "
+
+static const char past_bound_sql[] = "insert into past_bound " VERSUS_SQL("past_bound_versus_plain");
+static const char comparison_sql[] =
+    "insert into comparison " VERSUS_SQL("versus_plain")
     "union all select run, run, m.key, null, 1, null, null, null, 1 from cell, json_each(cell.value, '$.metrics') m "
     "where mask = 0 and run in (select run_id from selected) and m.value ->> '$.median' is not null";
 
@@ -119,16 +126,38 @@ static enum status run_on(sqlite3 *db, const char *sql, const char *document, st
     return code == SQLITE_DONE ? STATUS_OK : error_set(e, STATUS_STORE, "%s", sqlite3_errmsg(db));
 }
 
+/* What stands beside a run's speed wherever it is shown, in the words of every other table. */
+static enum status fill_beside(sqlite3 *db, const json_t *d, struct error *e) {
+    size_t i;
+    json_t *cell;
+    sqlite3_stmt *s;
+    if (sqlite3_prepare_v2(db, "insert into beside select ?1, ?2, ?3, ?4 where ?1 in (select run_id from selected)", -1, &s, NULL) != SQLITE_OK)
+        return error_set(e, STATUS_STORE, "%s", sqlite3_errmsg(db));
+    int code = SQLITE_DONE;
+    json_array_foreach(json_object_get(d, "cells"), i, cell) {
+        char *const words[] = {fidelity_words(cell), quality_words(cell, json_object_get(cell, "quality_versus_plain"))};
+        sqlite3_bind_text(s, 1, json_string_value(json_object_get(cell, "run")), -1, SQLITE_STATIC);
+        for (int k = 0; k < 2; k++) sqlite3_bind_text(s, 2 + k, *words[k] ? words[k] : NULL, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 4, speedless_words(cell), -1, SQLITE_STATIC);
+        if (code == SQLITE_DONE) code = sqlite3_step(s);
+        sqlite3_reset(s);
+        for (int k = 0; k < 2; k++) mem_free(words[k]);
+    }
+    sqlite3_finalize(s);
+    return code == SQLITE_DONE ? STATUS_OK : error_set(e, STATUS_STORE, "%s", sqlite3_errmsg(db));
+}
+
 /* Effects are of a whole design: a choice among its cells has none. `is_whole`: every cell is selected. */
 static enum status fill_from(struct plot_session *s, const struct id *experiment, int is_whole, struct error *e) {
     json_t *d;
     enum status status = document_experiment(s->store, experiment, 0, &d, e);
     if (status != STATUS_OK) return status;
     char *text = json_dumps(d, JSON_COMPACT);
+    status = fill_beside(s->db, d, e);
     json_decref(d);
-    const char *const sql[] = {interval_sql, comparison_sql, effect_sql, shapley_sql, interaction_sql, suite_row_sql, suite_side_sql};
+    const char *const sql[] = {interval_sql, comparison_sql, past_bound_sql, effect_sql, shapley_sql, interaction_sql, suite_row_sql, suite_side_sql};
     int n_sql = (int)(sizeof sql / sizeof *sql);
-    for (int i = 0; status == STATUS_OK && i < (is_whole ? n_sql : 2); i++) status = run_on(s->db, sql[i], text, e);
+    for (int i = 0; status == STATUS_OK && i < (is_whole ? n_sql : 3); i++) status = run_on(s->db, sql[i], text, e);
     free(text);
     return status;
 }

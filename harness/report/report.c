@@ -15,11 +15,11 @@
 static const struct section {
     const char *id, *title, *pieces[8];
 } sections[] = {
-    {"pays", "What pays", {"table suite", "table summary", "table pays", "table warnings"}},
+    {"pays", "What pays", {"table suite", "table summary", "table pays", "figure quality", "table warnings"}},
     {"measured", "What was measured, and how", {"table method", "table spec"}},
     {"cells", "Cells", {"table cells", "figure cumulative_ladder", "table rates"}},
     {"effects", "Effects and interactions",
-        {"figure optimizer_effects", "table effects", "figure interaction_matrix", "table interactions"}},
+        {"figure optimizer_effects", "table effects", "figure interaction_matrix", "table interactions", "figure crossing"}},
     {"time", "Where the time goes",
         {"figure stage_breakdown", "figure category_breakdown", "table ledger", "figure roofline", "table operations"}},
     {"latency", "Latency", {"table latency", "figure latency_distribution", "figure token_timeline"}},

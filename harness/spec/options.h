@@ -55,6 +55,7 @@ enum {
     X(TOP_P, "top-p", REAL, 0, "1", FOR_SPEC, "P", "sample among the likeliest that hold this share") \
     X(SEED, "seed", INT, 0, "1", FOR_SPEC, "N", "of synthetic weights, prompts, sampling and orders") \
     X(SCORE, "score", TEXT, 0, NULL, FOR_SPEC, "FILE", "add the mean negative log-likelihood of this text to the quality") \
+    X(CLOZE, "cloze", TEXT, 0, NULL, FOR_SPEC, "FILE", "add the share of these cloze items that are answered rightly to the quality (JSON lines)") \
     X(PROCESSES, "processes", INT, 0, "3", FOR_MEASURE, "N", "fresh processes a cell (blocks of an experiment): the statistical unit") \
     X(SAMPLES, "samples", INT, 0, "0", FOR_MEASURE | FOR_PROTOCOL, "N", "timed samples a process; 0: until the interval is narrow enough") \
     X(PRECISION, "precision", REAL, 0, "0.02", FOR_MEASURE | FOR_PROTOCOL, "W", "stop sampling when the interval is this narrow, relative") \
@@ -62,6 +63,7 @@ enum {
     X(PROFILE, "profile", INT, 0, "2", FOR_MEASURE | FOR_PROTOCOL, "N", "profiled samples a process; 0: no attribution") \
     X(NVTX, "nvtx", FLAG, 0, "0", FOR_MEASURE | FOR_PROTOCOL, NULL, "stages and operations as NVTX ranges of the domain assay, for nsys and ncu") \
     X(FIDELITY, "fidelity", FLAG, 0, "1", FOR_MEASURE | FOR_PROTOCOL, NULL, "check results against float64 before measuring (--no-fidelity)") \
+    X(BOUND, "bound", REAL, 0, NULL, FOR_MEASURE | FOR_PROTOCOL, "W", "what lossy optimizers may add to the relative error of logits; default: what their settings declare") \
     X(DESIGN, "design", TEXT, 0, "each", FOR_EXPERIMENT, "NAME", "each, leave-one-out or full") \
     X(BLOCKS, "blocks", INT, 0, NULL, FOR_EXPERIMENT, "N", "as --processes") \
     X(ROUNDS, "rounds", INT, 0, NULL, FOR_SUITE, "N", "so many rounds, whatever the file says") \

@@ -24,12 +24,13 @@ struct spec {
     const char *prompt_text, *prompts, *prompt_ids;
     int uses_stop;
     struct sampling sampling;
-    const char *score;
+    const char *score, *cloze;
     struct optimizer_use uses[OPTIMIZERS_MAX];
     int n_uses;
 };
 
-/* From options whose axes hold single values. INPUT: what cannot be (ranges, conflicts), with what to do. */
+/* From options whose axes hold single values. INPUT: what cannot be (ranges, conflicts), with what to do. Whether the
+ * optimizers go together (optimizers_check) is asked of a cell, for an experiment need not have all of them on at once. */
 enum status spec_from_options(const char *workload, const struct options *o, struct arena *a, struct spec *out, struct error *e);
 json_t *spec_json(const struct spec *s);
 uint64_t spec_hash(const struct spec *s);

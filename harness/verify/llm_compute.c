@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/measure/cloze.h"
 #include "harness/verify/verify.h"
 #include "workloads/llm/weights.h"
 
@@ -296,13 +297,11 @@ static enum status compute_cloze(struct compute *c, struct error *e) {
         const json_t *item = json_array_get(items, (size_t)(i / n_options)), *context = json_object_get(item, "context_ids");
         const json_t *option = json_array_get(json_object_get(item, "option_ids"), (size_t)(i % n_options));
         int32_t ids[256];
-        float nll[256];
         int n = 0, n_context = (int)json_array_size(context), total = n_context + (int)json_array_size(option);
         for (; n < total && n < 256; n++)
             ids[n] = (int32_t)json_integer_value(n < n_context ? json_array_get(context, (size_t)n) : json_array_get(option, (size_t)(n - n_context)));
-        s = engine_forced(&g, ids, n, NULL, nll, e);
-        double sum = 0;
-        for (int k = n_context; k < n; k++) sum -= (double)nll[k - 1];
+        double sum;
+        s = cloze_log_likelihood(&g, ids, n_context, n, &sum, e);
         scores[i] = (float)sum;
     }
     engine_close(&g);

@@ -20,7 +20,7 @@ group by 1, 2, 3, 4;
 
 create temp table line as
 select row_number() over (order by s.position, p.unit) as row, s.position as run, p.unit,
-       s.label || case when s.state in ('ok', 'running') then '' else ' (' || s.state || ')' end
+       s.label || s.mark
        || case when count(*) over (partition by s.position) > 1 then ' ' || p.unit else '' end as label
 from selected s left join (select distinct run, unit from part) p on p.run = s.position;
 

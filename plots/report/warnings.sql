@@ -10,8 +10,9 @@ problem as (
            || ', which therefore have no speed-up: ' || group_concat(c.label, ', ') || '; evidence in the first: ' || p.evidence
     from chosen c join v_receipt p using (run_id) where p.verdict <> 'ENGAGED' group by p.optimizer, p.verdict
     union all
-    select c.position, c.label || ': fidelity ' || f.class || ' is outside its bound: ' || coalesce(f.detail, '')
+    select c.position, c.label || ': fidelity ' || f.class || case f.class when 'lossy' then ' is past its bound, so that it has no speed-up: ' else ' is outside its bound: ' end || coalesce(f.detail, '')
     from chosen c join v_fidelity f using (run_id) where f.is_ok = 0
+        and not exists (select 1 from v_warning w where w.run_id = c.run_id and instr(w.text, 'past its fidelity bound'))
     union all
     select c.position, c.label || ': the profiled pass took ' || as_ratio(p.ratio, p.low, p.high)
            || ' of the timed one; above ×1.05 the attribution of time is not to be trusted.'

@@ -99,18 +99,12 @@ static enum status check_comparable(const struct side sides[2], const char *acro
 
 static json_t *side_json(const struct side *side) {
     static const char *const kept[] = {"id", "experiment", "name", "cell", "label", "model", "dtype", "state", "reason",
-                                       "is_synthetic", "truncated_layers", "receipts", "fidelity", "quality"};
+                                       "is_synthetic", "truncated_layers", "receipts", "fidelity", "is_past_bound",
+                                       "quality"};
     json_t *out = json_object();
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         json_object_set(out, kept[i], json_object_get(side->document, kept[i]));
     return out;
-}
-
-/* A run whose numbers do not count decides nothing. */
-static const char *useless_state(const struct side *side) {
-    const char *state = field(side->document, "state");
-    return strcmp(state, "invalid") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "skipped") == 0 ? state
-                                                                                                          : NULL;
 }
 
 static json_t *metric_json(const struct side sides[2], const char *metric, const struct turns *turns, double margin,
@@ -123,28 +117,17 @@ static json_t *metric_json(const struct side sides[2], const char *metric, const
     for (int i = 0; i < 2; i++) {
         const json_t *metrics = json_object_get(sides[i].document, "metrics");
         json_object_set(out, names[i], json_object_get(json_object_get(metrics, metric), "median"));
-        const char *state = useless_state(&sides[i]);
-        if (!state) continue;
+        const char *unfit = run_unfit(sides[i].document);
+        if (!unfit) continue;
+        static const char *const judged[] = {"ratio", "low", "high", "detectable"};
+        for (size_t k = 0; k < sizeof judged / sizeof *judged; k++) json_object_set_new(out, judged[k], json_null());
         *kind = VERDICT_INCONCLUSIVE;
         json_object_set_new(out, "verdict", json_string(verdict_name(*kind)));
         json_object_set_new(
             out, "reason",
-            json_sprintf("run %.12s is %s: its numbers decide nothing", field(sides[i].document, "id"), state));
+            json_sprintf("run %.12s %s: its numbers decide nothing", field(sides[i].document, "id"), unfit));
     }
     json_object_set_new(out, "unit", json_string(metric_unit(metric)));
-    return out;
-}
-
-static json_t *quality_json(const struct side sides[2]) {
-    json_t *out = json_object(), *entry;
-    const char *name;
-    const json_t *other = json_object_get(sides[1].document, "quality");
-    json_object_foreach(json_object_get(sides[0].document, "quality"), name, entry) {
-        json_t *a = json_object_get(entry, "value"), *b = json_object_get(json_object_get(other, name), "value");
-        if (!json_is_number(a) || !json_is_number(b)) continue;
-        json_object_set_new(out, name, json_pack("{s:O,s:O,s:f,s:O}", "a", a, "b", b, "delta",
-                            json_number_value(b) - json_number_value(a), "unit", json_object_get(entry, "unit")));
-    }
     return out;
 }
 
@@ -155,6 +138,8 @@ static json_t *warnings_json(const struct side sides[2]) {
         const char *state = field(d, "state");
         if (strcmp(state, "ok") != 0)
             json_array_append_new(out, json_sprintf("run %.12s is %s: %s", field(d, "id"), state, field(d, "reason")));
+        if (json_is_true(json_object_get(d, "is_past_bound")))
+            json_array_append_new(out, json_sprintf("run %.12s is past its fidelity bound, so that it has no speed-up", field(d, "id")));
         if (json_is_true(json_object_get(d, "is_synthetic")))
             json_array_append_new(out, json_sprintf("run %.12s has synthetic weights", field(d, "id")));
         size_t index;
@@ -189,7 +174,7 @@ static enum status build(const struct side sides[2], const struct turns *turns, 
                            field(sides[0].document, "id"), field(sides[1].document, "id"), metric);
     json_object_update(out, main_metric);
     json_object_set_new(out, "metrics", metrics);
-    json_object_set_new(out, "quality", quality_json(sides));
+    json_object_set_new(out, "quality", quality_deltas(sides[0].document, sides[1].document));
     json_object_set_new(out, "warnings", warnings_json(sides));
     return status;
 }

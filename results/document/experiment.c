@@ -14,9 +14,10 @@ enum { MAIN_METRICS = sizeof main_metrics / sizeof *main_metrics };
 
 struct cell {
     struct id run;
+    int number;
     uint32_t mask;
     const char *axes_json;
-    int is_useful;                /* measured, and its numbers count */
+    const char *unfit;            /* run_unfit; NULL where its numbers count */
     json_t *document;             /* of "cells"; borrowed */
     struct run_series series;
 };
@@ -68,10 +69,6 @@ static json_t *factors_on(const struct experiment *x, uint32_t mask) {
     return out;
 }
 
-static int is_useful_state(const char *state) {
-    return strcmp(state, "invalid") != 0 && strcmp(state, "failed") != 0 && strcmp(state, "skipped") != 0 && *state;
-}
-
 static enum status read_cells(struct store *s, struct experiment *x, json_t *list, struct error *e) {
     sqlite3_stmt *q = store_query(s, e, "SELECT cell, mask, label, axes_json, run_id, state, reason FROM v_cell\n"
                                   "WHERE experiment_id = ? ORDER BY cell", "t", x->id.text);
@@ -80,10 +77,9 @@ static enum status read_cells(struct store *s, struct experiment *x, json_t *lis
     while (q && (row = store_next(s, q, e)) == 1) {
         LIST_GROW(x->cells, x->n_cells, capacity);
         struct cell *c = &x->cells[x->n_cells++];
-        *c = (struct cell){.mask = (uint32_t)sqlite3_column_int64(q, 1), .document = json_object()};
+        *c = (struct cell){.number = sqlite3_column_int(q, 0), .unfit = "was not measured", .mask = (uint32_t)sqlite3_column_int64(q, 1), .document = json_object()};
         store_id(q, 4, &c->run);
         c->axes_json = store_text(&x->arena, q, 3);
-        c->is_useful = is_useful_state(store_text(&x->arena, q, 5));
         json_columns(c->document, q, 0, "iitjttt",
                      (const char *const[]){"cell", "mask", "label", "axes", "run", "state", "reason", NULL});
         json_object_set_new(c->document, "factors", factors_on(x, c->mask));
@@ -101,7 +97,9 @@ static enum status fill_cell(struct store *s, struct cell *c, struct error *e) {
     json_decref(identity);
     if (status == STATUS_OK) status = run_series_read(s, &c->run, &c->series, e);
     if (status == STATUS_OK) status = run_metrics(s, &c->run, &c->series, c->document, e);
-    return status == STATUS_OK ? run_findings(s, &c->run, c->document, e) : status;
+    if (status == STATUS_OK) status = run_findings(s, &c->run, c->document, e);
+    c->unfit = run_unfit(c->document);
+    return status;
 }
 
 /* ---- cells against the plain cell ---- */
@@ -114,11 +112,15 @@ static const struct cell *plain_of(const struct experiment *x, const struct cell
     return NULL;
 }
 
+/* Comparisons with the plain cell. Of a run past its bound they stand apart, so that nobody takes them for its speed-up. */
 static enum status put_versus(struct store *s, const struct experiment *x, struct cell *c, struct error *e) {
     const struct cell *plain = plain_of(x, c);
-    json_t *versus = json_object();
+    json_t *versus = json_object(), *apart = json_object();
     json_object_set_new(c->document, "versus_plain", versus);
-    if (!plain || plain == c || !plain->is_useful || !c->is_useful) return STATUS_OK;
+    json_object_set_new(c->document, "past_bound_versus_plain", apart);
+    json_object_set_new(c->document, "quality_versus_plain", plain && plain != c ? quality_deltas(plain->document, c->document) : json_object());
+    if (!plain || plain == c || plain->unfit || (c->unfit && c->unfit != run_past_bound)) return STATUS_OK;
+    if (c->unfit) versus = apart;
     struct turns *turns = NULL;
     enum status status = turns_read(s, &plain->run, &c->run, &turns, e);
     for (int i = 0; i < MAIN_METRICS && status == STATUS_OK; i++) {
@@ -151,7 +153,7 @@ static unsigned engaged_factors(const struct experiment *x, const struct cell *f
         int is_engaged = 1;
         for (int i = 0; i < x->n_cells; i++) {
             const struct cell *c = &x->cells[i];
-            if (c->is_useful && same_axes(c, first) && c->mask >> f & 1)
+            if (!c->unfit && same_axes(c, first) && c->mask >> f & 1)
                 is_engaged &= receipt_engaged(c, x->factors[f]);
         }
         out |= (unsigned)is_engaged << f;
@@ -172,24 +174,31 @@ static void put_metric_effects(const struct experiment *x, const struct cell *fi
     for (int i = 0; i < x->n_cells; i++) {
         const struct cell *c = &x->cells[i];
         const struct metric_series *m =
-            c->is_useful && same_axes(c, first) ? run_series_find(&c->series, metric) : NULL;
+            !c->unfit && same_axes(c, first) ? run_series_find(&c->series, metric) : NULL;
         for (size_t p = 0; m && p < m->n; p++) response_add(&r, m->processes[p].block, c->mask, m->processes[p].median);
     }
     effects_append(&r, d);
     response_free(&r);
 }
 
+static int is_useful_cell(const struct experiment *x, int number) {
+    for (int i = 0; i < x->n_cells; i++)
+        if (x->cells[i].number == number) return !x->cells[i].unfit;
+    return 0;
+}
+
 /* Stages come one after the other out of the query; each is a response of its own. */
 static enum status put_stage_effects(struct store *s, const struct experiment *x, const struct cell *first, json_t *d,
                                      struct error *e) {
     sqlite3_stmt *q = store_query(s, e,
-        "SELECT stage, block, mask, value FROM v_effect_input WHERE experiment_id = ? AND axes_json = ?\n"
-        "AND metric = 'stage_ns' AND state NOT IN ('invalid', 'failed', 'skipped') ORDER BY stage, block", "tt",
+        "SELECT stage, block, mask, value, cell FROM v_effect_input WHERE experiment_id = ? AND axes_json = ?\n"
+        "AND metric = 'stage_ns' ORDER BY stage, block", "tt",
         x->id.text, first->axes_json);
     struct response r = response_of(x, first, "stage_ns");
     struct arena names = {0};
     int row = -1;
     while (q && (row = store_next(s, q, e)) == 1) {
+        if (!is_useful_cell(x, sqlite3_column_int(q, 4))) continue;
         const char *stage = store_text(&names, q, 0);
         if (!r.stage || strcmp(stage, r.stage) != 0) {
             if (r.stage) effects_append(&r, d);

@@ -143,7 +143,35 @@ enum status run_findings(struct store *s, const struct id *run, json_t *out, str
         status = put_map(s, run, "quality", &(struct table){
             "SELECT name, value, unit, n, detail FROM v_quality WHERE run_id = ? ORDER BY name", "rtit",
             NAMES("value", "unit", "n", "detail")}, out, e);
+    const json_t *fidelity = json_object_get(out, "fidelity");
+    const char *class = json_string_value(json_object_get(fidelity, "class"));
+    int is_lossy = class && strcmp(class, fidelity_class_name(FIDELITY_LOSSY)) == 0;
+    json_object_set_new(out, "is_past_bound", json_boolean(is_lossy && json_is_false(json_object_get(fidelity, "ok"))));
     return status;
+}
+
+const char run_past_bound[] = "is past its fidelity bound";
+
+const char *run_unfit(const json_t *run) {
+    static const char *const words[][2] = {{"invalid", "is invalid"}, {"failed", "is failed"}, {"skipped", "is skipped"}};
+    const char *state = json_string_value(json_object_get(run, "state"));
+    if (!state) return "was not measured";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(state, words[i][0]) == 0) return words[i][1];
+    return json_is_true(json_object_get(run, "is_past_bound")) ? run_past_bound : NULL;
+}
+
+json_t *quality_deltas(const json_t *a, const json_t *b) {
+    json_t *out = json_object(), *entry;
+    const char *name;
+    const json_t *other = json_object_get(b, "quality");
+    json_object_foreach(json_object_get(a, "quality"), name, entry) {
+        json_t *x = json_object_get(entry, "value"), *y = json_object_get(json_object_get(other, name), "value");
+        if (!json_is_number(x) || !json_is_number(y)) continue;
+        json_object_set_new(out, name, json_pack("{s:O,s:O,s:f,s:O}", "a", x, "b", y, "delta",
+                            json_number_value(y) - json_number_value(x), "unit", json_object_get(entry, "unit")));
+    }
+    return out;
 }
 
 /* The first request's tokens and text stand at the top; all of them are in "requests". */

@@ -12,11 +12,19 @@ enum status run_identity(struct store *s, const struct id *run, json_t *out, str
 /* "metrics". */
 enum status run_metrics(struct store *s, const struct id *run, const struct run_series *series, json_t *out,
                         struct error *e);
-/* "receipts", "fidelity", "quality". */
+/* "receipts", "fidelity", "is_past_bound", "quality". */
 enum status run_findings(struct store *s, const struct id *run, json_t *out, struct error *e);
 
 /* "rows" of a suite's document, which has its "cells", "n_blocks" and "spec" (whose "rows" are what was asked for). */
 enum status experiment_rows(struct store *s, json_t *document, struct error *e);
+
+/* Why the numbers of a run (with identity and findings) enter no speed-up, effect or verdict, in words that follow "run X":
+ * "is invalid", "is past its fidelity bound"; NULL where they do. The one judge of this. */
+const char *run_unfit(const json_t *run);
+extern const char run_past_bound[]; /* the last of these: right numbers of too low a quality */
+
+/* {"nll": {"a","b","delta","unit"}, …}: every quality that both runs have. */
+json_t *quality_deltas(const json_t *a, const json_t *b);
 
 /* ---- comparing, without asking whether it may be done ---- */
 

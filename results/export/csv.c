@@ -46,10 +46,18 @@ static const char *const run_names[] = {"id", "label", "model", "dtype", "backen
                                         "truncated_layers", NULL};
 static const char *const cell_names[] = {"run", "label", "model", "dtype", "backend", "state", "is_synthetic",
                                          "truncated_layers", NULL};
+static const char *const quality_names[] = {"fidelity", "is_past_bound", NULL};
 static const char *const metric_names[] = {"unit", "median", "low", "high", "p90", "p99", "samples", "processes",
                                            "interval_of", NULL};
 static const char *const verdict_names[] = {"verdict", "ratio", "low", "high", "detectable", NULL};
 
+/* What stands beside every metric of a run, so that no speed is read without it. */
+static void put_fidelity(FILE *out, const json_t *owner) {
+    csv_field(out, 0, json_field_text(json_object_get(owner, "fidelity"), "class"));
+    csv_json(out, 0, json_object_get(owner, "is_past_bound"));
+}
+
+/* A row a metric, then a row a quality: its value as median, and how far it is from the plain cell's. */
 static void metric_rows(FILE *out, const json_t *owner, const char *const *owner_names, int has_verdict) {
     const char *metric;
     json_t *value;
@@ -58,7 +66,20 @@ static void metric_rows(FILE *out, const json_t *owner, const char *const *owner
         csv_field(out, 0, metric);
         fields(out, value, metric_names, 0);
         if (has_verdict) fields(out, json_object_get(json_object_get(owner, "versus_plain"), metric), verdict_names, 0);
+        put_fidelity(out, owner);
+        if (has_verdict) csv_field(out, 0, "");
         csv_end(out);
+    }
+    json_object_foreach(json_object_get(owner, "quality"), metric, value) {
+        json_t *row = json_pack("{s:O?,s:O?,s:O?}", "unit", json_object_get(value, "unit"), "median", json_object_get(value, "value"), "samples", json_object_get(value, "n"));
+        fields(out, owner, owner_names, 1);
+        csv_field(out, 0, metric);
+        fields(out, row, metric_names, 0);
+        if (has_verdict) fields(out, NULL, verdict_names, 0);
+        put_fidelity(out, owner);
+        if (has_verdict) csv_json(out, 0, json_object_get(json_object_get(json_object_get(owner, "quality_versus_plain"), metric), "delta"));
+        csv_end(out);
+        json_decref(row);
     }
 }
 
@@ -67,6 +88,7 @@ static void run_rows(const json_t *d, FILE *out) {
     header(out, run_names + 1, 0);
     header(out, (const char *const[]){"metric", NULL}, 0);
     header(out, metric_names, 0);
+    header(out, quality_names, 0);
     csv_end(out);
     metric_rows(out, d, run_names, 0);
 }
@@ -104,13 +126,15 @@ static void experiment_rows(const json_t *d, FILE *out) {
     header(out, (const char *const[]){"metric", NULL}, 0);
     header(out, metric_names, 0);
     header(out, (const char *const[]){"verdict", "ratio", "ratio_low", "ratio_high", "detectable", NULL}, 0);
+    header(out, quality_names, 0);
+    header(out, (const char *const[]){"delta", NULL}, 0);
     csv_end(out);
     json_array_foreach(json_object_get(d, "cells"), index, cell) metric_rows(out, cell, cell_names, 1);
 }
 
 static void comparison_rows(const json_t *d, FILE *out) {
     static const char *const names[] = {"unit", "a_median", "b_median", "verdict", "ratio", "low", "high", "detectable",
-                                        "pairing", "blocks", "reason", NULL};
+                                        "pairing", "blocks", "reason", "delta", NULL};
     header(out, (const char *const[]){"a", "b", "metric", NULL}, 1);
     header(out, names, 0);
     csv_end(out);
@@ -122,6 +146,16 @@ static void comparison_rows(const json_t *d, FILE *out) {
         csv_field(out, 0, metric);
         fields(out, value, names, 0);
         csv_end(out);
+    }
+    json_object_foreach(json_object_get(d, "quality"), metric, value) {
+        json_t *row = json_pack("{s:O?,s:O?,s:O?,s:O?}", "unit", json_object_get(value, "unit"), "a_median", json_object_get(value, "a"), "b_median",
+                                json_object_get(value, "b"), "delta", json_object_get(value, "delta"));
+        csv_field(out, 1, json_field_text(json_object_get(d, "a"), "id"));
+        csv_field(out, 0, json_field_text(json_object_get(d, "b"), "id"));
+        csv_field(out, 0, metric);
+        fields(out, row, names, 0);
+        csv_end(out);
+        json_decref(row);
     }
 }
 

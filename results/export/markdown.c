@@ -243,7 +243,8 @@ static void put_findings(const json_t *d, const char *note, FILE *out) {
     if (json_is_object(fidelity)) {
         md_header(out, note, 0, MD_CELLS("fidelity", "kept", "error", "plain form", "bound", "detail"));
         md_row(out, MD_CELLS(json_field_text(fidelity, "class"),
-                             json_is_true(json_object_get(fidelity, "ok")) ? "yes" : "no",
+                             json_is_true(json_object_get(fidelity, "ok")) ? "yes"
+                             : json_is_true(json_object_get(d, "is_past_bound")) ? "past its bound" : "no",
                              human_value(json_field(fidelity, "error"), "").text,
                              human_value(json_field(fidelity, "plain_error"), "").text,
                              human_value(json_field(fidelity, "bound"), "").text, json_field_text(fidelity, "detail")));

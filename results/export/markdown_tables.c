@@ -5,6 +5,7 @@
 #include "kernels/base/memory.h"
 #include "results/export/human.h"
 #include "results/export/markdown.h"
+#include "results/export/quality.h"
 
 /* ---- an experiment's cells ---- */
 
@@ -24,44 +25,21 @@ static char *receipts_text(const json_t *cell) {
     return out.data;
 }
 
-/* Class, error and every quality: what a speed-up cost. */
-static char *quality_text(const json_t *cell) {
-    struct text out = {0};
-    const json_t *f = json_object_get(cell, "fidelity");
-    const char *name;
-    json_t *q;
-    text_append(&out, "%s", json_field_text(f, "class"));
-    if (json_is_object(f)) text_append(&out, " (error %s%s)", human_value(json_field(f, "error"), "").text,
-                                       json_is_true(json_object_get(f, "ok")) ? "" : ", beyond its bound");
-    json_object_foreach(json_object_get(cell, "quality"), name, q)
-        text_append(&out, "%s%s %s %s", out.length ? ", " : "", name, human_value(json_field(q, "value"), "").text,
-                    json_field_text(q, "unit"));
-    return out.data;
-}
-
-/* A speed-up only where every receipt says that the switch took effect. */
-static int is_engaged(const json_t *cell) {
-    size_t index;
-    json_t *r;
-    json_array_foreach(json_object_get(cell, "receipts"), index, r)
-        if (strcmp(json_field_text(r, "verdict"), "ENGAGED") != 0) return 0;
-    return 1;
-}
-
 static void put_cell_row(const json_t *cell, FILE *out) {
     const json_t *v = json_object_get(json_object_get(cell, "versus_plain"), "e2e_ns");
     struct human speedup = human_factor(1 / json_field(v, "ratio"));
     struct human interval = human_interval(1 / json_field(v, "high"), 1 / json_field(v, "low"), 1, "");
-    char *receipts = receipts_text(cell), *quality = quality_text(cell);
+    char *receipts = receipts_text(cell), *fidelity = fidelity_words(cell);
+    char *quality = quality_words(cell, json_object_get(cell, "quality_versus_plain"));
     char *label = mem_printf("%s%s", json_field_text(cell, "label"), md_note_of(cell).text);
-    int shows = is_engaged(cell);
+    const char *speedless = speedless_words(cell);
     md_row(out, MD_CELLS(label, json_field_text(cell, "state"), metric_text(cell, "e2e_ns").text,
-                         shows ? speedup.text : "not engaged", shows ? interval.text : "",
-                         shows ? json_field_text(v, "verdict") : "", metric_text(cell, "ttft_ns").text,
+                         speedless ? speedless : speedup.text, speedless ? "" : interval.text,
+                         speedless ? "" : json_field_text(v, "verdict"), fidelity, quality, metric_text(cell, "ttft_ns").text,
                          metric_text(cell, "tpot_ns").text, metric_text(cell, "prefill_tokens_per_s").text,
-                         metric_text(cell, "decode_tokens_per_s").text, metric_text(cell, "peak_bytes").text, receipts,
-                         quality));
+                         metric_text(cell, "decode_tokens_per_s").text, metric_text(cell, "peak_bytes").text, receipts));
     mem_free(receipts);
+    mem_free(fidelity);
     mem_free(quality);
     mem_free(label);
 }
@@ -162,8 +140,9 @@ void md_experiment(const json_t *d, FILE *out) {
             (long long)json_integer_value(json_object_get(d, "n_blocks")), json_field_text(d, "id"));
     md_rows(d, out);
     md_header(out, "", 1,
-              MD_CELLS("cell", "state", "end to end", "speed-up", "99 % interval", "verdict", "first token",
-                       "per token", "prefill", "decode", "peak memory", "receipts", "quality"));
+              MD_CELLS("cell", "state", "end to end", "speed-up", "99 % interval", "verdict", "fidelity",
+                       "quality (against plain)", "first token", "per token", "prefill", "decode", "peak memory",
+                       "receipts"));
     json_array_foreach(cells, index, cell) put_cell_row(cell, out);
     put_effects(d, note.text, out);
     put_interactions(d, note.text, out);
@@ -171,13 +150,14 @@ void md_experiment(const json_t *d, FILE *out) {
 
 /* ---- a comparison ---- */
 
-static void put_side(const char *name, const json_t *side, FILE *out) {
+static void put_side(const char *name, const json_t *side, const json_t *deltas, FILE *out) {
     char *label = mem_printf("%s%s", json_field_text(side, "label"), md_note_of(side).text);
-    char *receipts = receipts_text(side), *quality = quality_text(side);
+    char *receipts = receipts_text(side), *fidelity = fidelity_words(side), *quality = quality_words(side, deltas);
     md_row(out, MD_CELLS(name, json_field_text(side, "id"), label, json_field_text(side, "model"),
-                         json_field_text(side, "dtype"), json_field_text(side, "state"), receipts, quality));
+                         json_field_text(side, "dtype"), json_field_text(side, "state"), receipts, fidelity, quality));
     mem_free(label);
     mem_free(receipts);
+    mem_free(fidelity);
     mem_free(quality);
 }
 
@@ -188,12 +168,15 @@ void md_comparison(const json_t *d, FILE *out) {
     const json_t *a = json_object_get(d, "a"), *b = json_object_get(d, "b");
     struct md_note note_a = md_note_of(a), note_b = md_note_of(b);
     const char *note = *note_a.text ? note_a.text : note_b.text;
-    fprintf(out, "# B is %s: %s %s (%s), %s\n", json_field_text(d, "verdict"), json_field_text(d, "metric"),
-            human_factor(json_field(d, "ratio")).text,
-            human_interval(json_field(d, "low"), json_field(d, "high"), 1, "").text, json_field_text(d, "reason"));
-    md_header(out, "", 0, MD_CELLS("side", "run", "label", "model", "type", "state", "receipts", "quality"));
-    put_side("A", a, out);
-    put_side("B", b, out);
+    fprintf(out, "# B is %s: %s", json_field_text(d, "verdict"), json_field_text(d, "metric"));
+    if (isfinite(json_field(d, "ratio")))
+        fprintf(out, " %s (%s)", human_factor(json_field(d, "ratio")).text,
+                human_interval(json_field(d, "low"), json_field(d, "high"), 1, "").text);
+    fprintf(out, ", %s\n", json_field_text(d, "reason"));
+    md_header(out, "", 0, MD_CELLS("side", "run", "label", "model", "type", "state", "receipts", "fidelity",
+                               "quality (B against A)"));
+    put_side("A", a, NULL, out);
+    put_side("B", b, json_object_get(d, "quality"), out);
     md_header(out, note, 1, MD_CELLS("metric", "A", "B", "B over A", "99 % interval", "verdict", "detectable", "by"));
     json_object_foreach(json_object_get(d, "metrics"), name, m) {
         const char *unit = json_field_text(m, "unit");

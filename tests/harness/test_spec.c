@@ -38,6 +38,8 @@ START_TEST(wrong_options_are_explained) {
     assert_error("--scenario single --batch 4 --opt fusion", "one request at a time");
     assert_error("--prompt-ids 1 --prompt-text a --opt fusion", "give one of");
     assert_error("--preset smollm2-135m", "give --opt");
+    assert_error("--bound -1 --opt quantize", "cannot be negative");
+    assert_error("--bound x --opt quantize", "wants a number");
 }
 END_TEST
 
@@ -81,6 +83,28 @@ START_TEST(axes_and_masks_make_cells) {
 }
 END_TEST
 
+/* One optimizer with several settings: alternatives that are never on together, in one experiment with one plain cell. */
+START_TEST(settings_are_alternatives_in_a_design_of_each) {
+    struct options o;
+    struct error e;
+    struct plan p;
+    ck_assert_int_eq(parse("--preset llama-1.1b --opt sparsity --opt sparsity=share=0.7 --opt fusion", &o, &e), STATUS_OK);
+    ck_assert_msg(plan_make("llm", DESIGN_EACH, &o, &p, &e) == STATUS_OK, "%s", e.text);
+    ck_assert_int_eq(p.n_cells, 4);
+    ck_assert_str_eq(p.cells[1].label, "sparsity");
+    ck_assert_str_eq(p.cells[2].label, "sparsity=share=0.7");
+    plan_free(&p);
+    static const enum design designs[] = {DESIGN_SINGLE, DESIGN_LEAVE_ONE_OUT, DESIGN_FULL};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(plan_make("llm", designs[i], &o, &p, &e), STATUS_INPUT);
+        ck_assert_msg(strstr(e.text, "given twice") != NULL, "%s", e.text);
+        plan_free(&p);
+        e = (struct error){0};
+    }
+    options_free(&o);
+}
+END_TEST
+
 START_TEST(equal_specs_have_equal_hashes) {
     struct options o;
     struct error e;
@@ -111,4 +135,4 @@ START_TEST(the_environment_sets_and_the_command_line_wins) {
 }
 END_TEST
 
-TEST_MAIN("spec", a_command_is_left_as_it_is, wrong_options_are_explained, axes_and_masks_make_cells, equal_specs_have_equal_hashes, the_environment_sets_and_the_command_line_wins)
+TEST_MAIN("spec", a_command_is_left_as_it_is, wrong_options_are_explained, axes_and_masks_make_cells, settings_are_alternatives_in_a_design_of_each, equal_specs_have_equal_hashes, the_environment_sets_and_the_command_line_wins)

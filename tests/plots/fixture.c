@@ -42,6 +42,7 @@ struct maker {
     uint64_t random;
     struct id experiment, run;
     uint32_t mask;
+    int is_sparse;            /* factors are alternatives of sparsity */
     double speed_up;
     double luck;              /* of the process: its share of the spread */
 };
@@ -142,7 +143,9 @@ static enum status put_process(struct maker *m, int block, int order) {
 
 static enum status put_findings(struct maker *m) {
     enum status status = STATUS_OK;
-    for (int i = 0; status == STATUS_OK && i < m->o->n_factors; i++) {
+    struct receipt_record pruned = {"sparsity", "", RECEIPT_ENGAGED, "210 of 210 operations ran with sparse weights"};
+    if (m->is_sparse && m->mask) status = store_receipt(m->store, &m->run, &pruned, m->e);
+    for (int i = 0; status == STATUS_OK && i < m->o->n_factors && !m->is_sparse; i++) {
         if (!(m->mask >> i & 1)) continue;
         char name[32], evidence[128];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(factor_names[i], "="), factor_names[i]);
@@ -151,12 +154,15 @@ static enum status put_findings(struct maker *m) {
                                    i == 3 ? RECEIPT_NO_OP : RECEIPT_ENGAGED, evidence};
         status = store_receipt(m->store, &m->run, &r, m->e);
     }
-    struct fidelity_record f = {m->mask & 4 ? FIDELITY_LOSSY : m->mask ? FIDELITY_REORDERED : FIDELITY_EXACT,
-        m->mask & 4 ? 0.031 : 0.0041, 0.0039, m->mask & 4 ? 0.05 : 0.0078, 1, "64 teacher-forced positions; 0 "
+    int is_lossy = (m->mask & 4) || m->is_sparse, is_past = is_lossy && m->o->is_past;
+    struct fidelity_record f = {is_lossy ? FIDELITY_LOSSY : m->mask ? FIDELITY_REORDERED : FIDELITY_EXACT,
+        is_lossy ? 0.031 : 0.0041, 0.0039, is_past ? 0.02 : is_lossy ? 0.05 : 0.0078, !is_past, "64 teacher-forced positions; 0 "
             "choices differ"};
     if (status == STATUS_OK) status = store_fidelity(m->store, &m->run, &f, m->e);
-    struct quality_record q = {"nll", "nats/token", m->mask & 4 ? 3.479 : m->mask ? 3.4512 : 3.4510, 511, NULL};
-    if (status == STATUS_OK && !m->o->is_bare) status = store_quality(m->store, &m->run, &q, m->e);
+    const struct quality_record q[] = {{"nll", "nats/token", is_lossy ? 3.479 : m->mask ? 3.4512 : 3.4510, 511, NULL},
+        {"cloze_accuracy", "", is_lossy ? 25 / 30.0 : 28 / 30.0, 30, NULL},
+        {"kl_from_plain", "nats/token", is_lossy ? 0.02 * (1 + (m->mask & 1)) : 3e-7, 256, NULL}, {"top1_as_plain", "", is_lossy ? 0.91 : 1, 256, NULL}};
+    for (int i = 0; i < (m->mask ? 4 : 2) && status == STATUS_OK && !m->o->is_bare; i++) status = store_quality(m->store, &m->run, &q[i], m->e);
     const struct memory_record memory[] = {{"weights", 2.69e8}, {"states", 2.3e7}, {"activations", 9.1e6},
                                            {"peak_resident", 3.62e8}};
     for (int i = 0; status == STATUS_OK && i < 4; i++) status = store_memory(m->store, &m->run, &memory[i], m->e);
@@ -216,6 +222,49 @@ static enum status put_cell(struct maker *m, uint32_t mask, int axis) {
         status = store_warning(m->store, &m->run, "the machine was busy with something else for 1.2 % of the time",
             m->e);
     if (status == STATUS_OK) status = store_run_finish(m->store, &m->run, RUN_OK, NULL, m->e);
+    return status;
+}
+
+const double fixture_shares[FIXTURE_SHARES] = {0.2, 0.4, 0.6, 0.8};
+static const char *const sparse_names[FIXTURE_SHARES] = {"sparsity=share=0.2", "sparsity=share=0.4", "sparsity=share=0.6", "sparsity=share=0.8"};
+
+static enum status put_sparse_cell(struct maker *m, int rows, int alternative, int index) {
+    char label[64], axes[32], spec[256];
+    const char *name = alternative < 0 ? "plain" : sparse_names[alternative];
+    snprintf(label, sizeof label, "%s batch=%d", name, rows);
+    snprintf(axes, sizeof axes, "{\"batch\": \"%d\"}", rows);
+    snprintf(spec, sizeof spec, "{\"batch\":%d,\"opt\":[%s%s%s],\"prompt\":128,\"prompt_text\":\"given\"}", rows, alternative < 0 ? "" : "\"", alternative < 0 ? "" : name,
+             alternative < 0 ? "" : "\"");
+    m->mask = alternative < 0 ? 0 : 1u << alternative;
+    m->is_sparse = alternative >= 0;
+    m->speed_up = alternative < 0 ? 1 : 1 / ((1 - fixture_shares[alternative]) * (1 + (double)rows / FIXTURE_ROWS));
+    struct cell_record cell = {index, m->mask, label, axes};
+    struct run_record run = {.experiment = m->experiment, .cell = index, .workload = "llm", .model = "SmolLM2-135M", .backend = "cpu", .dtype = "bf16",
+        .scenario = "offline", .label = label, .spec_json = spec, .comparability = 1, .comparability_json = "{}", .created_unix_ns = epoch_ns};
+    struct machine_record machine = {machine_facts, sizeof machine_facts / sizeof *machine_facts};
+    struct environment_record environment = {environment_facts, sizeof environment_facts / sizeof *environment_facts};
+    enum status status = store_cell(m->store, &m->experiment, &cell, m->e);
+    if (status == STATUS_OK) status = id_draw(&run.id, m->e);
+    m->run = run.id;
+    if (status == STATUS_OK) status = store_run_begin(m->store, &run, &machine, &environment, m->e);
+    for (int block = 0; status == STATUS_OK && block < FIXTURE_BLOCKS; block++) status = put_process(m, block, index);
+    if (status == STATUS_OK) status = put_findings(m);
+    return status == STATUS_OK ? store_run_finish(m->store, &m->run, RUN_OK, NULL, m->e) : status;
+}
+
+enum status fixture_write_sparse(const char *path, struct error *e) {
+    static const struct fixture_options options = {.n_factors = FIXTURE_SHARES};
+    struct maker m = {.o = &options, .e = e, .random = 42};
+    remove(path);
+    enum status status = store_open(path, STORE_WRITE, &m.store, e);
+    if (status != STATUS_OK) return status;
+    status = id_draw(&m.experiment, e);
+    struct experiment_record x = {m.experiment, "sparse", "llm", "each", "{}", 7, FIXTURE_SHARES, sparse_names, FIXTURE_BLOCKS, epoch_ns};
+    if (status == STATUS_OK) status = store_experiment_begin(m.store, &x, e);
+    int index = 0;
+    for (int rows = 1; rows <= 16; rows *= 4)
+        for (int a = -1; a < FIXTURE_SHARES && status == STATUS_OK; a++) status = put_sparse_cell(&m, rows, a, index++);
+    store_close(m.store);
     return status;
 }
 

@@ -10,9 +10,9 @@
 #include "kernels/base/file.h"
 
 static const char *const formats[] = {"svg", "png", "pdf"};
-static const char *const all[] = {"category_breakdown", "cumulative_ladder", "interaction_matrix",
+static const char *const all[] = {"category_breakdown", "crossing", "cumulative_ladder", "interaction_matrix",
     "latency_distribution",
-                                  "optimizer_effects", "roofline", "stage_breakdown", "token_timeline"};
+                                  "optimizer_effects", "quality", "roofline", "stage_breakdown", "token_timeline"};
 enum { N_FIGURES = sizeof all / sizeof *all };
 
 static char folder[] = "/tmp/assay-test-XXXXXX";
@@ -58,10 +58,11 @@ static enum status draw(const char *store, const char *figure, const char *forma
     return status;
 }
 
+/* But the figure of sparse weights, which has a store of its own. */
 static void draw_all(const char *store) {
     struct error e;
     for (int i = 0; i < N_FIGURES; i++)
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < 3 && strcmp(all[i], "crossing") != 0; k++)
             ck_assert_msg(draw(store, all[i], formats[k], &e) == STATUS_OK, "%s.%s: %s", all[i], formats[k], e.text);
 }
 
@@ -182,6 +183,84 @@ START_TEST(bars_conserve) {
 }
 END_TEST
 
+/* Rows of a kept data file as numbers, text as NAN; how many. */
+static int read_rows(const char *name, double rows[][9], int most) {
+    char line[512], *path = mem_printf("%s/%s.dat", folder, name);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    int n = 0;
+    while (n < most && fgets(line, sizeof line, f)) {
+        if (line[0] == '#') continue;
+        char *rest = line, *field;
+        for (int k = 0; k < 9 && (field = strsep(&rest, "\t\n")) != NULL; k++) rows[n][k] = *field == '?' || *field == '"' ? NAN : atof(field);
+        n++;
+    }
+    fclose(f);
+    mem_free(path);
+    return n;
+}
+
+static void draw_kept(const char *store, const char *figure) {
+    char *output = mem_printf("%s/kept.svg", folder);
+    struct plot_request r = {.store = store, .figure = figure, .output = output, .keep_folder = folder, .data_folder = ASSAY_SOURCE_DIR "/plots"};
+    struct error e = {0};
+    ck_assert_msg(plot_figure(&r, &e) == STATUS_OK, "%s", e.text);
+    mem_free(output);
+}
+
+/* attention, fusion, quantize in full: points are numbered from the plain form on, the front has no point that another beats, and
+ * what is past its bound is drawn but not on it. */
+START_TEST(quality_beside_speed) {
+    double points[16][9], stairs[16][9];
+    for (int is_past = 0; is_past < 2; is_past++) {
+        char *store = make_store("quality", (struct fixture_options){.n_factors = 3, .is_past = is_past});
+        draw_kept(store, "quality");
+        ck_assert_int_eq(read_rows("points", points, 16), 8);
+        int n_past = 0, n_front = 0;
+        for (int i = 0; i < 8; i++) {
+            const double *p = points[i]; /* number series kl ratio low high is_past is_front */
+            n_past += p[6] > 0;
+            n_front += p[7] > 0;
+            ck_assert(p[0] == i + 1 && !(p[6] > 0 && p[7] > 0));
+            ck_assert(i == 0 ? p[2] == 0 && p[3] == 1 : p[2] >= points[i - 1][2] && p[4] <= p[3] && p[3] <= p[5]);
+            for (int k = 0; k < 8; k++)
+                ck_assert(!(p[7] > 0 && points[k][6] == 0 && points[k][2] <= p[2] && points[k][3] > p[3]));
+        }
+        ck_assert_int_eq(n_past, is_past ? 4 : 0);
+        ck_assert_int_eq(n_front, is_past ? 2 : 4);
+        ck_assert_int_eq(read_rows("stairs", stairs, 16), n_front + 1);
+        mem_free(store);
+    }
+    struct error e;
+    char *store = make_store("none", (struct fixture_options){.n_factors = 1, .is_bare = 1});
+    ck_assert_int_eq(draw(store, "quality", "svg", &e), STATUS_INPUT);
+    ck_assert_msg(strstr(e.text, "no selected run has both") != NULL, "%s", e.text);
+    mem_free(store);
+}
+END_TEST
+
+/* The crossings that the made-up times imply: at 1/9, below the least share; at 4/12; at 16/24. */
+START_TEST(sparse_forms_cross_dense_ones) {
+    struct error e = {0};
+    double lines[8][9], points[16][9];
+    char *store = mem_printf("%s/sparse.db", folder);
+    ck_assert_msg(fixture_write_sparse(store, &e) == STATUS_OK, "%s", e.text);
+    for (int k = 0; k < 3; k++) ck_assert_msg(draw(store, "crossing", formats[k], &e) == STATUS_OK, "%s", e.text);
+    ck_assert_msg(draw(store, "quality", "svg", &e) == STATUS_OK, "%s", e.text); /* a front for each number of rows */
+    draw_kept(store, "crossing");
+    ck_assert_int_eq(read_rows("lines", lines, 8), 3); /* label rows is_prefill share always never */
+    ck_assert_int_eq(read_rows("points", points, 16), 12);
+    ck_assert(lines[0][1] == 1 && isnan(lines[0][3]) && lines[0][4] == 0.2);
+    ck_assert(lines[1][1] == 4 && isnan(lines[1][4]));
+    ck_assert_double_eq_tol(lines[1][3], 4.0 / 12, 0.03);
+    ck_assert_double_eq_tol(lines[2][3], 16.0 / 24, 0.03);
+    mem_free(store);
+    store = make_store("dense", (struct fixture_options){.n_factors = 2});
+    ck_assert_int_eq(draw(store, "crossing", "svg", &e), STATUS_INPUT);
+    mem_free(store);
+}
+END_TEST
+
 START_TEST(says_what_is_wrong) {
     struct error e;
     char *store = make_store("wrong", (struct fixture_options){.n_factors = 1});
@@ -253,4 +332,4 @@ END_TEST
 
 TEST_MAIN("plots.figures", set_up, lists_what_the_folder_holds, draws_two_factors, draws_sixteen_cells,
     draws_one_run_and_axes, shows_gaps,
-          survives_hostile_labels, bars_conserve, says_what_is_wrong, a_figure_is_two_files, clean_up)
+          survives_hostile_labels, bars_conserve, quality_beside_speed, sparse_forms_cross_dense_ones, says_what_is_wrong, a_figure_is_two_files, clean_up)

@@ -47,7 +47,7 @@ START_TEST(holds_everything) {
         snprintf(mark, sizeof mark, "<section id=\"%s\">", sections[i]);
         ck_assert_msg(count(html, mark) == 1, "%s", mark);
     }
-    if (system("command -v gnuplot >/dev/null 2>&1") == 0) ck_assert_int_eq(count(html, "<svg"), 8);
+    if (system("command -v gnuplot >/dev/null 2>&1") == 0) ck_assert_int_eq(count(html, "<svg"), 9);
     ck_assert_int_ge(count(html, "as Markdown"), 15);
     ck_assert_ptr_nonnull(strstr(html, "Best of 4 cells, of which 4 have a receipt and a value: attention+fusion"));
     ck_assert_ptr_nonnull(strstr(html, "residual"));
@@ -91,6 +91,13 @@ START_TEST(shows_what_went_wrong) {
     char *html = report_of((struct fixture_options){.n_factors = 4, .has_gap = 1});
     ck_assert_ptr_nonnull(strstr(html, "fusion is skipped: needs 40 GB of memory, 16 GB are there."));
     ck_assert_ptr_nonnull(strstr(html, "graph is NO-OP in 8 cells"));
+    mem_free(html);
+    html = report_of((struct fixture_options){.n_factors = 3, .is_past = 1});
+    ck_assert_ptr_nonnull(strstr(html, "quantize: fidelity lossy is past its bound, so that it has no speed-up"));
+    ck_assert_ptr_nonnull(strstr(html, "lossy (error 0.03100, past its bound 0.02000)"));
+    ck_assert_ptr_nonnull(strstr(html, "Best of 8 cells, of which 4 have a receipt and a value: attention+fusion"));
+    ck_assert_ptr_nonnull(strstr(html, "nll 3.479 nats/token (+0.028)"));
+    ck_assert_ptr_nonnull(strstr(html, "attention+quantize (past its bound)")); /* in the figures */
     mem_free(html);
     html = report_of((struct fixture_options){.n_factors = 1, .is_bare = 1});
     ck_assert_ptr_null(strstr(html, "Ledger"));

@@ -116,6 +116,13 @@ static inline void fixture_begin(struct store *s) {
     }
 }
 
+/* The run of a mask becomes a lossy one of too low a quality; its state stays. */
+static inline void fixture_past_bound(struct store *s, int mask) {
+    struct id run = fixture_id(fixture_runs[mask]);
+    const struct fidelity_record fidelity = {FIDELITY_LOSSY, 0.5, 0.01, 0.4, 0, "64 positions"};
+    FIXTURE_OK(store_fidelity(s, &run, &fidelity, e));
+}
+
 /* The whole experiment; runs end as ok. */
 static inline void fixture_fill(struct store *s) {
     fixture_begin(s);

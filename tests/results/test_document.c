@@ -246,6 +246,34 @@ START_TEST(an_invalid_cell_has_no_say) {
 }
 END_TEST
 
+/* So does one past its fidelity bound, whose comparison stands apart; one outside another class is invalid by its state. */
+START_TEST(a_cell_past_its_bound_has_no_say) {
+    setup();
+    json_t *d = NULL;
+    struct id x = fixture_id(fixture_experiment);
+    fixture_past_bound(store, 3);
+    FIXTURE_OK(document_experiment(store, &x, 0, &d, e));
+    expect_json(d, "cells.3.state", "\"noisy\"");
+    expect_json(d, "cells.3.is_past_bound", "true");
+    expect_json(d, "cells.1.is_past_bound", "false");
+    static const char *const lists[] = {"effects", "shapley", "interactions", "total", "left_out"};
+    for (int i = 0; i < 5; i++) expect_json(d, lists[i], "[]"); /* stages too */
+    expect_number(entry(d, "alone", "e2e_ns", "attention"), "speedup", 1.25);
+    expect_json(d, "cells.3.versus_plain", "{}");
+    ck_assert_double_eq_tol(json_number_value(at(d, "cells.3.past_bound_versus_plain.e2e_ns.ratio")), 0.4, 1e-9);
+    expect_json(d, "cells.1.past_bound_versus_plain", "{}");
+    expect_json(d, "cells.3.quality_versus_plain.nll", "{\"a\": 2.5, \"b\": 5.5, \"delta\": 3.0, \"unit\": \"nats/token\"}");
+    expect_json(d, "cells.0.quality_versus_plain", "{}");
+    json_decref(d);
+    struct id run = fixture_id(fixture_runs[3]);
+    FIXTURE_OK(store_run_finish(store, &run, RUN_INVALID, "above the ceiling", e));
+    FIXTURE_OK(document_experiment(store, &x, 0, &d, e));
+    expect_json(d, "cells.3.past_bound_versus_plain", "{}"); /* its numbers are wrong as well */
+    json_decref(d);
+    teardown();
+}
+END_TEST
+
 static json_t *compare(const char *a, const char *b, const struct compare_options *o, enum verdict_kind *kind) {
     json_t *d = NULL;
     struct id x = fixture_id(a), y = fixture_id(b);
@@ -295,6 +323,15 @@ START_TEST(comparing_cells) {
     d = compare(fixture_runs[0], fixture_runs[1], &(struct compare_options){0}, &kind);
     ck_assert_int_eq(kind, VERDICT_INCONCLUSIVE);
     expect_json(d, "reason", "\"run a1a1a1a10000 is invalid: its numbers decide nothing\"");
+    json_decref(d);
+    fixture_past_bound(store, 2);
+    d = compare(fixture_runs[0], fixture_runs[2], &(struct compare_options){0}, &kind);
+    ck_assert_int_eq(kind, VERDICT_INCONCLUSIVE);
+    expect_json(d, "reason", "\"run b2b2b2b20000 is past its fidelity bound: its numbers decide nothing\"");
+    expect_json(d, "b.is_past_bound", "true");
+    expect_json(d, "ratio", "null");
+    expect_json(d, "metrics.ttft_ns.ratio", "null");
+    expect_number(d, "b_median", 50e6); /* what was measured stays */
     json_decref(d);
     teardown();
 }
@@ -450,5 +487,5 @@ START_TEST(lists) {
 END_TEST
 
 TEST_MAIN("results.document", a_run, metrics, the_ledger_conserves, few_samples, effects_of_an_experiment,
-          an_invalid_cell_has_no_say, comparing_cells, comparing_strangers, what_cannot_be_compared, turns,
+          an_invalid_cell_has_no_say, a_cell_past_its_bound_has_no_say, comparing_cells, comparing_strangers, what_cannot_be_compared, turns,
           text_that_is_not_utf8, lists)

@@ -87,18 +87,21 @@ START_TEST(csv) {
     EXPECT_LINE(
         text,
         "run,label,model,dtype,backend,state,is_synthetic,truncated_layers,metric,unit,median,low,high,p90,p99,samples,"
-        "processes,interval_of\r\n");
+        "processes,interval_of,fidelity,is_past_bound\r\n");
     EXPECT_LINE(text, "\r\nb2b2c3c3000000000000000000000003,attention+fusion,tiny,bf16,null,noisy,true,2,peak_bytes,"
                       "bytes,700000000.0,,,,,"
-                      "1,1,samples\r\n");
+                      "1,1,samples,reordered,false\r\n");
+    EXPECT_LINE(text, "\r\nb2b2c3c3000000000000000000000003,attention+fusion,tiny,bf16,null,noisy,true,2,nll,"
+                      "nats/token,5.5,,,,,99,,,reordered,false\r\n");
     free(text);
     json_decref(d);
     d = experiment_document();
     text = exported(d, EXPORT_CSV);
     EXPECT_LINE(text, "a0a0a0a0000000000000000000000000,plain,tiny,bf16,null,ok,true,2,itl_ns,ns,6000000.0,6000000.0,"
                       "6000000.0,7000000.0,,18,3,"
-                      "processes,,,,,\r\n");
-    EXPECT_LINE(text, "7000000.0,,18,3,processes,equivalent,1.0,1.0,1.0,0.01\r\n");
+                      "processes,,,,,,reordered,false,\r\n");
+    EXPECT_LINE(text, "7000000.0,,18,3,processes,equivalent,1.0,1.0,1.0,0.01,reordered,false,\r\n");
+    EXPECT_LINE(text, ",attention+fusion,tiny,bf16,null,noisy,true,2,nll,nats/token,5.5,,,,,99,,,,,,,,reordered,false,3.0\r\n");
     free(text);
     json_decref(d);
     d = json_pack("{s:s,s:[{s:s,s:s,s:n,s:b},{s:s,s:s,s:i,s:b}]}", "format", "assay-runs", "runs", "id", "a,b",
@@ -153,6 +156,30 @@ START_TEST(markdown_of_a_run) {
 }
 END_TEST
 
+/* A lossy run past its bound keeps its state and times; where a speed-up would stand, the reason does, in every format. */
+START_TEST(past_its_bound) {
+    setup();
+    fixture_past_bound(store, 1);
+    json_t *d = run_document(1);
+    char *text = exported(d, EXPORT_MD);
+    EXPECT_LINE(text, "| state | ok |");
+    EXPECT_LINE(text, "| lossy | past its bound | 0.5000 | 0.01000 | 0.4000 | 64 positions |");
+    free(text);
+    json_decref(d);
+    d = experiment_document();
+    text = exported(d, EXPORT_MD);
+    EXPECT_LINE(text, "| ok | 80.00 ms | past its bound | – | – | lossy (error 0.5000, past its bound 0.4000) | "
+                      "nll 3.500 nats/token (+1) |");
+    free(text);
+    text = exported(d, EXPORT_CSV);
+    EXPECT_LINE(text, ",attention,tiny,bf16,null,ok,true,2,e2e_ns,ns,80000000.0,");
+    EXPECT_LINE(text, "18,3,processes,,,,,,lossy,true,\r\n"); /* no verdict, no ratio */
+    free(text);
+    json_decref(d);
+    teardown();
+}
+END_TEST
+
 /* Every line of a table begins and ends with a bar and has as many cells as its header; none shows a bare 0. */
 static void check_tables(const char *text) {
     int bars = 0;
@@ -178,9 +205,9 @@ START_TEST(markdown_of_an_experiment) {
     check_tables(text);
     EXPECT_LINE(text, "# llm: made up, design full, 3 blocks (experiment e0e0e0e00000)\n");
     EXPECT_LINE(text, "| attention (synthetic weights, cut to 2 layers) | ok | 80.00 ms | 1.250× | 1.250 – 1.250 | "
-                      "faster | 20.00 ms |");
+                      "faster | reordered (error 1.00e-06) | nll 3.500 nats/token (+1) | 20.00 ms |");
     EXPECT_LINE(text, "| ok | 50.00 ms | not engaged | – | – |"); /* no speed-up without a receipt */
-    EXPECT_LINE(text, "reordered (error 1.00e-06), nll 3.500 nats/token |");
+    EXPECT_LINE(text, "| reordered (error 1.00e-06) | nll 3.500 nats/token (+1) |");
     EXPECT_LINE(text, "| e2e_ns batch=8 | attention | 1.250× (1.250 – 1.250) | 1.250× (1.250 – 1.250) | 1.250× (1.250 "
                       "– 1.250) | 1.250× (1.250 – 1.250) |\n");
     EXPECT_LINE(text, "| e2e_ns batch=8 | fusion=norm | not engaged | not engaged | not engaged | not engaged |\n");
@@ -202,9 +229,11 @@ START_TEST(markdown_of_a_comparison_and_lists) {
     EXPECT_LINE(text, "| e2e_ns | 100.0 ms | 50.00 ms | 0.500× |");
     EXPECT_LINE(text, "| metric (synthetic weights, cut to 2 layers) |");
     EXPECT_LINE(text, "- warning: run b2b2b2b20000: fusion is NO-OP");
+    EXPECT_LINE(text, "| nll 4.500 nats/token (+2) |");
     free(text);
     text = exported(d, EXPORT_CSV);
-    EXPECT_LINE(text, "a,b,metric,unit,a_median,b_median,verdict,ratio,low,high,detectable,pairing,blocks,reason\r\n");
+    EXPECT_LINE(text, "a,b,metric,unit,a_median,b_median,verdict,ratio,low,high,detectable,pairing,blocks,reason,delta\r\n");
+    EXPECT_LINE(text, ",nll,nats/token,2.5,4.5,,,,,,,,,2.0\r\n");
     free(text);
     json_decref(d);
     FIXTURE_OK(document_run_list(store, 0, &d, e));
@@ -299,5 +328,5 @@ START_TEST(units_for_people) {
 }
 END_TEST
 
-TEST_MAIN("results.export", formats, json_and_lines, csv, samples, markdown_of_a_run, markdown_of_an_experiment,
+TEST_MAIN("results.export", formats, json_and_lines, csv, samples, markdown_of_a_run, past_its_bound, markdown_of_an_experiment,
           markdown_of_a_comparison_and_lists, a_bar_in_a_cell_does_no_harm, trace, units_for_people)
