@@ -42,12 +42,6 @@ static const json_t *find_cell(const json_t *cells, const char *label) {
     return NULL;
 }
 
-/* A run that is not to be trusted has no say. */
-static int has_say(const json_t *cell) {
-    const char *state = text_of(cell, "state");
-    return *state && strcmp(state, "invalid") != 0 && strcmp(state, "failed") != 0 && strcmp(state, "skipped") != 0;
-}
-
 /* The process is the unit: one number a round. The time to the first token is a fact of the process, not of a sample. */
 static enum status read_values(struct store *s, const struct row *r, struct side *x, struct error *e) {
     sqlite3_stmt *q = store_query(s, e,
@@ -67,7 +61,7 @@ static enum status read_side(struct store *s, const struct row *r, const json_t 
     x->values = mem_alloc(r->n_rounds * sizeof *x->values);
     x->present = mem_alloc(r->n_rounds * sizeof *x->present);
     for (size_t i = 0; i < r->n_rounds; i++) x->values[i] = NAN;
-    enum status st = has_say(x->cell) ? read_values(s, r, x, e) : STATUS_OK;
+    enum status st = run_unfit(x->cell) ? STATUS_OK : read_values(s, r, x, e);
     for (size_t i = 0; i < r->n_rounds; i++)
         if (x->values[i] > 0) x->present[x->n++] = x->values[i];
     sample_sort(x->present, x->n);
@@ -108,7 +102,7 @@ static json_t *ratio_json(const struct paired_ratio *x) {
 }
 
 static json_t *side_json(const struct row *r, const struct side *x, const char *label) {
-    static const char *const kept[] = {"run", "state", "reason", "model", "dtype", "backend", "is_synthetic", "truncated_layers"};
+    static const char *const kept[] = {"run", "state", "reason", "model", "dtype", "backend", "is_synthetic", "truncated_layers", "is_past_bound"};
     json_t *o = json_pack("{s:s, s:o, s:o, s:o, s:I}", "entry", label, "median", json_number(x->median), "lowest", json_number(x->n ? x->present[0] : NAN), "highest",
                           json_number(x->n ? x->present[x->n - 1] : NAN), "rounds", (json_int_t)x->n);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
