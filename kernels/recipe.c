@@ -42,6 +42,9 @@ const struct recipe *recipe_unpermute(struct arena *a, const struct recipe *part
 const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, const struct encoding *encoding) {
     struct recipe *r = new_recipe(a, RECIPE_ENCODE, part);
     r->encoding = encoding;
+    if (!encoding->row_bytes) return r;
+    r->kept = arena_alloc(a, sizeof *r->kept);
+    *r->kept = -1;
     return r;
 }
 
@@ -99,17 +102,21 @@ uint64_t recipe_hash(const struct recipe *r) {
     return h;
 }
 
-/* The share of elements that pruning leaves. */
-static double kept_share(const struct recipe *r) {
+double recipe_pruned_share(const struct recipe *r) {
     while (r->kind != RECIPE_PRUNE && r->kind != RECIPE_LEAF) r = r->parts[0];
-    if (r->kind == RECIPE_LEAF) return 1;
-    return r->pruning.per == PRUNE_N_OF_M ? 1 - (double)r->pruning.n / r->pruning.m : 1 - r->pruning.share;
+    if (r->kind == RECIPE_LEAF) return 0;
+    return r->pruning.per == PRUNE_N_OF_M ? (double)r->pruning.n / r->pruning.m : r->pruning.share;
+}
+
+/* Elements that are not stored: as counted, else those that pruning drops. */
+static double left_out(const struct recipe *r) {
+    double n = (double)r->rows * (double)r->cols;
+    return *r->kept >= 0 ? n - (double)*r->kept : n * recipe_pruned_share(r);
 }
 
 double recipe_stored_bytes(const struct recipe *r, enum dtype t) {
-    if (r->kind == RECIPE_ENCODE && r->encoding->row_bytes)
-        return (double)r->rows * ((double)mask_words(r->cols) * sizeof(uint32_t) + kept_share(r) * (double)r->cols * r->encoding->block_bytes);
-    if (r->kind == RECIPE_ENCODE) return (double)encoding_row_bytes(r->encoding, r->cols) * (double)r->rows;
+    if (r->kind == RECIPE_ENCODE)
+        return (double)encoding_row_bytes(r->encoding, r->cols) * (double)r->rows - (r->kept ? left_out(r) * r->encoding->block_bytes : 0);
     if (r->kind == RECIPE_LEAF) return (double)r->rows * (double)r->cols * (double)dtype_bytes(t);
     double bytes = 0;
     for (int i = 0; i < r->n_parts; i++) bytes += recipe_stored_bytes(r->parts[i], t);

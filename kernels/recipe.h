@@ -49,6 +49,7 @@ struct recipe {
     struct pruned *pruned;            /* PRUNE by matrix: what recipe_settle finds of it */
     const struct recipe *parts[RECIPE_MAX_PARTS]; /* CONCAT: stacked by rows; others: parts[0] */
     int n_parts;
+    int64_t *kept;                    /* ENCODE without zeros: elements that are stored, once a device has counted them; -1 before */
     int group;                        /* weight group for residency; -1: always resident */
 };
 
@@ -64,6 +65,8 @@ const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part,
 uint64_t recipe_hash(const struct recipe *r);
 /* The first step (itself, then its parts) of which `is_it` is true; NULL where none is. */
 const struct recipe *recipe_find(const struct recipe *r, int (*is_it)(const struct recipe *r));
+/* The share of elements that its pruning is to drop; 0 without. */
+double recipe_pruned_share(const struct recipe *r);
 /* Its first leaf: to speak of it by. */
 const char *recipe_name(const struct recipe *r);
 

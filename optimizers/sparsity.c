@@ -53,12 +53,37 @@ static enum status apply(struct pipeline *p, enum phase phase, const struct sett
     return status == STATUS_OK ? weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e) : status;
 }
 
+static int is_counted(const struct recipe *r) { return r->kept && *r->kept >= 0; }
+
 static int is_sparse(const struct recipe *r) { return r->kind == RECIPE_PRUNE || (r->kind == RECIPE_ENCODE && r->encoding->row_bytes); }
+
+/* What was counted when the weights were stored: how many elements are zero, and whether more than were asked for. */
+static void append_zeros(int is_pruned, const struct executed *x, struct receipt *out) {
+    double zeros = 0, all = 0, asked = 0;
+    for (int i = 0; i < x->n_ops; i++) {
+        const struct op *op = x->ops[i].op;
+        const struct recipe *w = x->ops[i].calls > 0 && op->n_in > 1 ? x->ops[i].program->tensors[op->in[1]].recipe : NULL;
+        const struct recipe *stored = w ? recipe_find(w, is_counted) : NULL;
+        if (!stored) continue;
+        double n = (double)stored->rows * (double)stored->cols;
+        zeros += n - (double)*stored->kept;
+        asked += n * recipe_pruned_share(stored);
+        all += n;
+    }
+    if (all == 0) return;
+    size_t at = strlen(out->evidence);
+    int is_pruned_already = zeros - asked > all / 100;
+    snprintf(out->evidence + at, sizeof out->evidence - at, "; %.1f %% of their elements are zero%s", 100 * zeros / all,
+             !is_pruned ? " in the checkpoint" : is_pruned_already ? ", more than were to be dropped: the checkpoint is pruned already" : "");
+}
 
 static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
     char what[64];
+    struct edit k;
+    choose(s, &k, NULL);
     snprintf(what, sizeof what, "%s weights without %s", s->value[FORMAT], strcmp(s->value[BY], "zeros") == 0 ? "their zeros" : s->value[strchr(s->value[PER], ':') ? PER : SHARE]);
     receipt_from_weights(what, r, x, is_sparse, out);
+    append_zeros(k.is_pruned, x, out);
 }
 
 /* Pruning without training again is measured by quality: this only catches what has nothing to do with the model any more. */

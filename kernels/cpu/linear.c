@@ -87,7 +87,9 @@ static size_t few_bytes(int64_t k, int64_t max_rows) {
 }
 
 /* Read as they lie where there is a bf16 unit. */
-static int has_codes_kernel(const struct encoding *e) { return e == &encoding_int8_row || e == &encoding_bitmap_bf16 || (e->groups && e->groups->bits == 4); }
+static int has_codes_kernel(const struct encoding *e) {
+    return e == &encoding_int8_row || e == &encoding_bitmap_bf16 || e == &encoding_bitmap_int8 || (e->groups && e->groups->bits == 4);
+}
 
 static int wants_wide(const struct cpu_weight *w) {
     for (int i = 0; i < w->n_segments; i++)
@@ -130,6 +132,9 @@ struct few_rows {
     const struct grouping *groups;
 };
 
+/* Kernels that want x in pairs of 32, the even and the odd. */
+static int is_split(enum few_kind kind) { return kind == FEW_INT8_DOT || kind == FEW_BITMAP_INT8_DOT; }
+
 /* n rows of w, stored as `kind` (in groups of a kind with codes), times all rows of x. */
 static void few_product(const struct few *f, enum few_kind kind, const struct few_rows *w, int64_t n, float *y) {
     int64_t step = f->rows > FEW_MAX_ROWS ? CACHED_COLUMNS : n;
@@ -141,9 +146,9 @@ static void few_product(const struct few *f, enum few_kind kind, const struct fe
             p.rows = (int)least(FEW_MAX_ROWS, f->rows - r);
             p.w = w->starts ? w->data : w->data + (size_t)j * w->stride;
             p.w_starts = w->starts ? w->starts + j : NULL;
-            if (kind == FEW_INT8_DOT) p.x_stride = run_stride(f->k, SPLIT_RUN);
+            if (is_split(kind)) p.x_stride = run_stride(f->k, SPLIT_RUN);
             if (kind == FEW_INT4_DOT) p.x_stride = run_stride(f->k, CODE_RUN);
-            p.x = kind == FEW_INT8_DOT ? (const void *)(f->split + r * p.x_stride) : kind == FEW_INT4_DOT ? (const void *)(f->grouped + r * p.x_stride) : is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
+            p.x = is_split(kind) ? (const void *)(f->split + r * p.x_stride) : kind == FEW_INT4_DOT ? (const void *)(f->grouped + r * p.x_stride) : is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
             if (w->groups) p.x_sums = f->sums + r * (f->k / w->groups->group);
             p.y = y + r * FEW_COLUMNS + j;
             cpu_isa(f->c)->few(&p);
@@ -196,6 +201,7 @@ static int few_kind_of(const struct few *f, const struct encoding *e) {
     if (e == &encoding_bf16) return f->narrow ? FEW_BF16_DOT : FEW_BF16;
     if (e == &encoding_f16) return FEW_F16;
     if (e == &encoding_int8_row) return f->narrow ? FEW_INT8_DOT : FEW_INT8;
+    if (f->narrow && e == &encoding_bitmap_int8) return FEW_BITMAP_INT8_DOT;
     if (f->narrow && has_codes_kernel(e)) return e->groups ? FEW_INT4_DOT : FEW_BITMAP_DOT;
     return -1;
 }
@@ -207,7 +213,7 @@ static void few_tile(struct few *f, int64_t first, int64_t n, float *y) {
         int64_t m = least(n, s->first + s->rows - first), row = first - s->first;
         const struct few_rows w = {s->starts ? s->data : cpu_row(s, row), s->stride, s->starts ? s->starts + row : NULL, s->encoding->groups};
         int kind = few_kind_of(f, s->encoding);
-        if (kind == FEW_INT8_DOT) split_rows(f);
+        if (kind >= 0 && is_split((enum few_kind)kind)) split_rows(f);
         if (kind == FEW_INT4_DOT) group_rows(f, w.groups->group);
         if (kind < 0) few_decoded(f, s, row, m, y);
         else few_product(f, (enum few_kind)kind, &w, m, y);

@@ -10,9 +10,10 @@
 
 enum places { ONE_SLOT, UNEQUAL, DECODE, CHUNK, SHUFFLED }; /* which slot and position each row has */
 enum variant { DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
-               INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4 };
+               INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4, SPARSE_INT8, SPARSE_INT8_PART };
 static const char *const variant_names[] = {"", "bias", "f32 out", "q8_0", "q4_0", "q4_1", "int8_row", "int8_row part", "unpermuted",
-                                            "int4_g32", "int4_g64_f32_z by HQQ", "int3_g32_z", "int2_g128", "bitmap", "bitmap part", "pruned int4_g64"};
+                                            "int4_g32", "int4_g64_f32_z by HQQ", "int3_g32_z", "int2_g128", "bitmap", "bitmap part", "pruned int4_g64",
+                                            "bitmap_int8", "bitmap_int8 part"};
 
 struct op_shape {
     int64_t rows;                 /* R, or B of what has a row a slot */
@@ -42,10 +43,10 @@ static const struct op_shape attention_shapes[] = { /* R, K, H, G, B, S */
 static const struct op_shape logits_shapes[] = {ROWS(1, 1), ROWS(5, 33), ROWS(3, 1000), ROWS(9, 32000), ROWS(0, 50)};
 
 static const enum variant weightless[] = {DENSE};
-static const enum variant table_variants[] = {DENSE, STORED_Q8_0, STORED_Q4_1, INT8, INT4, SPARSE};
+static const enum variant table_variants[] = {DENSE, STORED_Q8_0, STORED_Q4_1, INT8, INT4, SPARSE, SPARSE_INT8};
 static const enum variant product_variants[] = {DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
-                                                INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4};
-static const enum variant pair_variants[] = {DENSE, STORED_Q4_0, INT8, INT8_PART, INT4, SPARSE};
+                                                INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4, SPARSE_INT8, SPARSE_INT8_PART};
+static const enum variant pair_variants[] = {DENSE, STORED_Q4_0, INT8, INT8_PART, INT4, SPARSE, SPARSE_INT8};
 
 struct group {
     enum op_kind kind;
@@ -72,7 +73,7 @@ static int makes_sense(const struct op_shape *s, enum variant v) {
     if ((v == INT4 || v == INT3) && s->width % 32) return 0;
     if ((v == INT4_HQQ || v == PRUNED_INT4) && s->width % 64) return 0;
     if (v == INT2 && s->width % 128) return 0;
-    if ((v == INT8_PART || v == SPARSE_PART) && !s->parts[1]) return 0;
+    if ((v == INT8_PART || v == SPARSE_PART || v == SPARSE_INT8_PART) && !s->parts[1]) return 0;
     if (v == UNPERMUTED && (s->parts[1] || s->parts[0] % 4)) return 0;
     return 1;
 }
@@ -176,9 +177,9 @@ static const struct recipe *leaf(struct build *b, int64_t rows, int64_t cols, co
     return recipe_leaf(&b->a, name, rows, cols);
 }
 
-static const struct recipe *sparse(struct build *b, const struct recipe *r, enum prune_per per) {
+static const struct recipe *sparse(struct build *b, const struct recipe *r, enum prune_per per, int is_int8) {
     r = recipe_prune(&b->a, r, &(struct pruning){.per = per, .share = 0.6});
-    return recipe_encode(&b->a, r, b->c->dtype == DTYPE_F32 ? &encoding_bitmap_f32 : b->c->dtype == DTYPE_F16 ? &encoding_bitmap_f16 : &encoding_bitmap_bf16);
+    return recipe_encode(&b->a, r, is_int8 ? &encoding_bitmap_int8 : b->c->dtype == DTYPE_F32 ? &encoding_bitmap_f32 : b->c->dtype == DTYPE_F16 ? &encoding_bitmap_f16 : &encoding_bitmap_bf16);
 }
 
 /* Part i of a weight, as the variant has it. */
@@ -189,7 +190,8 @@ static const struct recipe *weight_part(struct build *b, int i, int64_t rows, in
     if (v == STORED_Q4_1) return leaf(b, rows, cols, &encoding_q4_1);
     const struct recipe *r = leaf(b, rows, cols, encoding_of_dtype(b->c->dtype));
     if (v == INT8 || (v == INT8_PART && i == 1)) return recipe_encode(&b->a, r, &encoding_int8_row);
-    if (v == SPARSE || (v == SPARSE_PART && i == 1)) return sparse(b, r, v == SPARSE ? PRUNE_PER_MATRIX : PRUNE_PER_ROW);
+    if (v == SPARSE || (v == SPARSE_PART && i == 1)) return sparse(b, r, v == SPARSE ? PRUNE_PER_MATRIX : PRUNE_PER_ROW, 0);
+    if (v == SPARSE_INT8 || (v == SPARSE_INT8_PART && i == 1)) return sparse(b, r, v == SPARSE_INT8 ? PRUNE_PER_ROW : PRUNE_PER_MATRIX, 1);
     if (v == PRUNED_INT4) r = recipe_prune(&b->a, r, &(struct pruning){.per = PRUNE_N_OF_M, .n = 2, .m = 4});
     switch (v) {
     case INT4: return recipe_quantize(&b->a, r, &encoding_int4_g32, &(struct quantizer){.bits = 4, .group = 32, .zero = QUANTIZE_ZERO_INTEGER});

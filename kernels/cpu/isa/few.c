@@ -253,6 +253,49 @@ INLINE void block_bitmap(int tall, int rows, const struct few_product *p, int64_
         for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]);
 }
 
+/* The bits of 64 elements; of the last 32 where a row has no more words. */
+INLINE uint64_t mask_pair(const char *masks, int64_t i, int64_t k) {
+    uint64_t pair = 0;
+    if (i + DOT_STEP < k) memcpy(&pair, masks + i / 8, sizeof pair);
+    else memcpy(&pair, masks + i / 8, sizeof(uint32_t));
+    return pair;
+}
+
+/* As block_int8, the codes spread out by their masks. */
+INLINE void block_bitmap_int8(int tall, int rows, const struct few_product *p, int64_t j) {
+    const __m512i lower = _mm512_loadu_si512(code_table), upper = _mm512_loadu_si512(upper_table);
+    const char *row[8], *codes[8];
+    const uint16_t *x = p->x;
+    __m512 sum[8][FEW_MAX_ROWS];
+    size_t mask_bytes = (size_t)(p->k + DOT_STEP - 1) / DOT_STEP * sizeof(uint32_t);
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++) {
+        row[a] = (const char *)p->w + p->w_starts[j + a * p->spread];
+        codes[a] = row[a] + sizeof(float) + mask_bytes;
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) sum[a][r] = _mm512_setzero_ps();
+    }
+    for (int64_t i = 0; i < p->k; i += INT8_RUN)
+#pragma GCC unroll 8
+        for (int a = 0; a < tall; a++) {
+            uint64_t mask = mask_pair(row[a] + sizeof(float), i, p->k);
+            __m512i q = _mm512_maskz_expand_epi8(mask, _mm512_loadu_si512(codes[a]));
+            codes[a] += _mm_popcnt_u64(mask);
+            vd even_low = (vd)_mm512_permutexvar_epi16(q, lower), even_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4), upper);
+            vd odd_low = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 8), lower), odd_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 12), upper);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) {
+                vd even = load_pairs(x + r * p->x_stride + i), odd = load_pairs(x + r * p->x_stride + i + INT8_RUN / 2);
+                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], even_low, even), even_high, even);
+                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], odd_low, odd), odd_high, odd);
+            }
+        }
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]) * row_scale(FEW_INT8, row[a]);
+}
+
 INLINE void int4_by_group(int tall, int rows, const struct few_product *p, int64_t j) {
     if (p->groups->group == 32) block_int4(tall, rows, 32, p, j);
     else if (p->groups->group == 64) block_int4(tall, rows, 64, p, j);
@@ -276,6 +319,10 @@ INLINE void one_block(enum few_kind kind, int tall, int rows, const struct few_p
     }
     if (kind == FEW_BITMAP_DOT) {
         block_bitmap(tall, rows, p, j);
+        return;
+    }
+    if (kind == FEW_BITMAP_INT8_DOT) {
+        block_bitmap_int8(tall, rows, p, j);
         return;
     }
 #endif
@@ -334,6 +381,11 @@ void ISA_NAME(isa_few)(const struct few_product *p) {
     case FEW_BITMAP_DOT:
 #if defined(__AVX512BF16__)
         by_rows(FEW_BITMAP_DOT, p);
+#endif
+        break;
+    case FEW_BITMAP_INT8_DOT:
+#if defined(__AVX512BF16__)
+        by_rows(FEW_BITMAP_INT8_DOT, p);
 #endif
         break;
     }
