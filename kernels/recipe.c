@@ -85,6 +85,12 @@ const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part,
 
 /* ---- facts ---- */
 
+static int is_written(const struct encoding *e) { return e->encode || e->groups; }
+
+static const struct recipe *leaf_in_order(const struct recipe *r) { return r->kind == RECIPE_UNPERMUTE ? r->parts[0] : r; }
+
+int recipe_is_verbatim(const struct recipe *r) { return r->kind == RECIPE_ENCODE && !is_written(r->encoding) && leaf_in_order(r->parts[0])->kind == RECIPE_LEAF; }
+
 /* The group is where a weight lives, not what it is: it does not enter. */
 uint64_t recipe_hash(const struct recipe *r) {
     int64_t facts[] = {r->kind, r->rows, r->cols, r->heads, r->n_parts};
@@ -156,7 +162,7 @@ static enum status check_step(const struct recipe *r, struct error *e) {
     if (r->kind == RECIPE_UNPERMUTE && (r->heads <= 0 || r->rows % (2 * (int64_t)r->heads) != 0))
         return error_set(e, STATUS_INPUT, "tensor '%s': %lld rows are not %d heads of an even width", recipe_name(r),
                          (long long)r->rows, r->heads);
-    if (r->kind == RECIPE_ENCODE && !r->encoding->encode && !r->encoding->groups)
+    if (r->kind == RECIPE_ENCODE && !is_written(r->encoding) && !recipe_is_verbatim(r))
         return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': %s is read, never written", recipe_name(r), r->encoding->name);
     if (r->kind == RECIPE_ENCODE && r->cols % r->encoding->block != 0)
         return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': rows of %lld elements do not fit %s, in blocks of %d",
@@ -170,9 +176,19 @@ static enum status check_step(const struct recipe *r, struct error *e) {
     return STATUS_OK;
 }
 
+/* The leaf of a recipe that is verbatim, which must lie in the source as the recipe has it. */
+static enum status find_verbatim(const struct recipe *r, const struct weight_source *source, struct leaf *out, struct error *e) {
+    enum status s = source->find(source->self, recipe_name(r), out, e);
+    if (s != STATUS_OK || (!out->fill && out->encoding == r->encoding)) return s;
+    return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': %s is read, never written, and the tensor is %s%s", recipe_name(r), r->encoding->name,
+                     out->fill ? "synthetic" : "stored as ", out->fill ? "" : out->encoding->name);
+}
+
 enum status recipe_check(const struct recipe *r, const struct weight_source *source, struct error *e) {
     if (r->kind == RECIPE_LEAF) return check_leaf(r, source, e);
-    enum status s = check_step(r, e);
+    struct leaf leaf;
+    enum status s = recipe_is_verbatim(r) ? find_verbatim(r, source, &leaf, e) : STATUS_OK;
+    if (s == STATUS_OK) s = check_step(r, e);
     for (int i = 0; i < r->n_parts && s == STATUS_OK; i++) s = recipe_check(r->parts[i], source, e);
     return s;
 }
@@ -245,6 +261,7 @@ static enum status encode_row(const struct recipe *r, const float *y, int64_t at
 static enum status decode_encoded(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y,
                                   struct error *e) {
     enum status s = recipe_decode(r->parts[0], w, first, n, y, e);
+    if (recipe_is_verbatim(r)) return s; /* the source's numbers */
     void *row = mem_alloc(encoding_row_bytes(r->encoding, r->cols));
     for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
         s = encode_row(r, y + i * r->cols, first + i, row, e);
@@ -281,9 +298,23 @@ enum status recipe_decode(const struct recipe *r, const struct weight_source *so
     return error_set(e, STATUS_INTERNAL, "recipe of kind %d", (int)r->kind);
 }
 
+/* Rows as they lie, in order. */
+static enum status store_verbatim(const struct recipe *r, const struct weight_source *source, int64_t first, int64_t n, void *to, size_t stride, struct error *e) {
+    const struct recipe *part = r->parts[0];
+    size_t bytes = encoding_row_bytes(r->encoding, r->cols);
+    struct leaf leaf;
+    enum status s = find_verbatim(r, source, &leaf, e);
+    for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
+        int64_t row = part->kind == RECIPE_UNPERMUTE ? interleaved_row(part, first + i) : first + i;
+        memcpy((char *)to + (size_t)i * stride, (const char *)leaf.data + (size_t)row * bytes, bytes);
+    }
+    return s;
+}
+
 enum status recipe_store(const struct recipe *r, const struct weight_source *source, const struct encoding *as, int64_t first, int64_t n,
                          void *to, size_t stride, float *scratch, struct error *e) {
     int is_own = r->kind == RECIPE_ENCODE && r->encoding == as;
+    if (is_own && recipe_is_verbatim(r)) return store_verbatim(r, source, first, n, to, stride, e);
     enum status s = recipe_decode(is_own ? r->parts[0] : r, source, first, n, scratch, e);
     for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
         void *row = (char *)to + (size_t)i * stride;
@@ -433,8 +464,9 @@ static enum status add_segments(struct segment_list *l, const struct recipe *r, 
     *segment = (struct recipe_segment){.recipe = r, .first = first, .rows = r->rows, .cols = r->cols,
                                        .encoding = r->kind == RECIPE_ENCODE ? r->encoding : NULL};
     struct leaf leaf;
-    if (r->kind == RECIPE_LEAF) s = l->source->find(l->source->self, r->leaf, &leaf, e);
-    if (r->kind == RECIPE_LEAF && s == STATUS_OK && !leaf.fill) {
+    const struct recipe *as_it_lies = recipe_is_verbatim(r) ? r->parts[0] : r;
+    if (as_it_lies->kind == RECIPE_LEAF) s = l->source->find(l->source->self, as_it_lies->leaf, &leaf, e);
+    if (as_it_lies->kind == RECIPE_LEAF && s == STATUS_OK && !leaf.fill) {
         segment->stored = leaf.encoding;
         segment->direct = leaf.data;
     }

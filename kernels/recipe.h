@@ -42,7 +42,7 @@ struct recipe {
     const char *leaf;                 /* LEAF */
     int heads;                        /* UNPERMUTE: rows of each head from interleaved pairs back to halves:
                                          out[h*K + s*K/2 + j] = in[h*K + 2j + s], K = rows / heads */
-    const struct encoding *encoding;  /* ENCODE: stored so; elsewhere inherited from the program's type */
+    const struct encoding *encoding;  /* ENCODE: stored so (or so it lies already: recipe_is_verbatim); elsewhere inherited from the program's type */
     struct quantizer rule;            /* ENCODE into groups: how */
     int *steps;                       /* of that rule where it is HQQ; 0 until recipe_settle has found them */
     struct pruning pruning;           /* PRUNE: which elements become 0 */
@@ -61,6 +61,10 @@ const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, co
 const struct recipe *recipe_quantize(struct arena *a, const struct recipe *part, const struct encoding *encoding, const struct quantizer *rule);
 const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *parts, int n_parts);
 const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part, int group);
+
+/* ENCODE in an encoding that is read, never written, of a leaf (or of one whose rows are put in order): it must lie so in the source
+ * (recipe_check), and its bytes are taken as they are. */
+int recipe_is_verbatim(const struct recipe *r);
 
 uint64_t recipe_hash(const struct recipe *r);
 /* The first step (itself, then its parts) of which `is_it` is true; NULL where none is. */

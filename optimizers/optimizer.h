@@ -70,7 +70,8 @@ struct optimizer {
     unsigned phases;                   /* bit (1 << phase) */
     int rank;                          /* order within a phase, lower first */
     enum fidelity fidelity;
-    /* LOSSY: relative rms error of logits that it may add at most, for these settings. NULL in other classes. */
+    /* LOSSY: relative rms error of logits that it may add at most, for these settings; 0: it adds none of its own, and is REORDERED with
+     * them. NULL in other classes. */
     double (*bound)(const struct settings *s);
     const struct setting_spec *settings;   /* ends with a NULL name; NULL: none */
     const char *const *excludes;           /* names that cannot be on with it; ends with NULL; NULL: none */

@@ -1,5 +1,6 @@
 /* quantize.c: weights of linear operations in fewer bits: by output channel (int8) or by groups of inputs (int4, int3, int2),
- * rounded to nearest or by HQQ (Badri & Shaji 2023). Activations stay as they are. */
+ * rounded to nearest or by HQQ (Badri & Shaji 2023); or the blocks that a GGUF file has them in, used as they lie (stored).
+ * Activations stay as they are. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 enum { KIND, GROUP, ROUNDING, ZERO, SCALE, SKIP };
 static const struct setting_spec settings[] = {
-    [KIND] = {"kind", "int8|int4|int3|int2", "int8", "bits of a weight; int8 has a scale a row, the others one a group"},
+    [KIND] = {"kind", "int8|int4|int3|int2|stored", "int8", "bits of a weight; int8 has a scale a row, others one a group; stored: GGUF's Q8_0, Q4_0, Q4_1 as they are"},
     [GROUP] = {"group", "32|64|128", "64", "neighbouring inputs that share a scale"},
     [ROUNDING] = {"rounding", "rtn|hqq", "rtn", "to nearest, or with zero points moved by half-quadratic steps"},
     [ZERO] = {"zero", "int|float", "int", "zero points: whole, or of the scale's type"},
@@ -19,22 +20,52 @@ static const struct setting_spec settings[] = {
 };
 
 struct edit {
-    const struct encoding *encoding;
+    const struct encoding *encoding;   /* NULL: as stored */
     struct quantizer rule;
+    const struct weight_source *source;
+    const char **others;               /* leaves that are stored in no such blocks */
+    size_t n_others, capacity;
 };
+
+/* ---- as stored ---- */
+
+static void note_other(struct edit *k, const char *leaf) {
+    for (size_t i = 0; i < k->n_others; i++)
+        if (strcmp(k->others[i], leaf) == 0) return;
+    LIST_GROW(k->others, k->n_others, k->capacity);
+    k->others[k->n_others++] = leaf;
+}
+
+static const struct recipe *take_stored(struct edit *k, struct arena *a, const struct recipe *part, struct error *e) {
+    struct leaf leaf;
+    if (part->kind == RECIPE_PRUNE) return error_set(e, STATUS_UNSUPPORTED, "'%.100s' is pruned: no longer what the checkpoint stores", recipe_name(part)), NULL;
+    if (k->source->find(k->source->self, recipe_name(part), &leaf, e) != STATUS_OK) return NULL;
+    if (!leaf.fill && leaf.encoding->block > 1) return recipe_encode(a, part, leaf.encoding);
+    note_other(k, recipe_name(part));
+    return part;
+}
+
+static void tell_others(const struct edit *k, struct rewrite *out) {
+    if (out->reason[0]) return;
+    if (out->found == 0) snprintf(out->reason, sizeof out->reason, "the checkpoint has none of these weights in blocks of Q8_0, Q4_0 or Q4_1");
+    else if (k->n_others) snprintf(out->reason, sizeof out->reason, "%zu weights are stored otherwise and stay so", k->n_others);
+}
+
+/* ---- in fewer bits ---- */
 
 /* Pruned before: the values under the bits become codes. Groups have zero points and whole rows of codes; they want the zeros in place. */
 static const struct recipe *edit_stored(const struct edit *k, struct arena *a, const struct recipe *part, struct error *e) {
     if (part->encoding->row_bytes && k->encoding == &encoding_int8_row) return recipe_encode(a, part->parts[0], &encoding_bitmap_int8);
     error_set(e, STATUS_UNSUPPORTED, "'%.100s' is stored as %s already%s", recipe_name(part), part->encoding->name,
-              part->encoding->row_bytes ? ", where int8 alone has a place; in groups: sparsity=format=dense" : "");
+              !k->encoding ? ", no longer as in the checkpoint" : part->encoding->row_bytes ? ", where int8 alone has a place; in groups: sparsity=format=dense" : "");
     return NULL;
 }
 
 static const struct recipe *edit_leaf(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e) {
     (void)t;
-    const struct edit *k = self;
+    struct edit *k = self;
     if (part->kind == RECIPE_ENCODE) return edit_stored(k, a, part, e);
+    if (!k->encoding) return take_stored(k, a, part, e);
     if (!k->encoding->groups) return recipe_encode(a, part, k->encoding);
     if (part->cols % k->encoding->block == 0) return recipe_quantize(a, part, k->encoding, &k->rule);
     error_set(e, STATUS_INPUT, "optimizer quantize: rows of '%s' have %lld elements, no multiple of group=%d; try a smaller group, or skip=%s", recipe_name(part),
@@ -47,6 +78,10 @@ static enum status choose(const struct settings *s, struct edit *out, struct err
     char name[64];
     int bits = s->value[KIND][3] - '0', is_float = strcmp(s->value[ZERO], "float") == 0, is_hqq = strcmp(s->value[ROUNDING], "hqq") == 0;
     *out = (struct edit){.encoding = &encoding_int8_row};
+    if (strcmp(s->value[KIND], "stored") == 0) {
+        out->encoding = NULL;
+        return is_hqq || is_float ? error_set(e, STATUS_INPUT, "optimizer quantize: kind=stored takes what the checkpoint has: no rounding and no zero to choose") : STATUS_OK;
+    }
     if (bits == 8 && (is_hqq || is_float)) return error_set(e, STATUS_INPUT, "optimizer quantize: kind=int8 has no zero points: rounding=rtn and zero=int only");
     if (bits == 8) return STATUS_OK;
     if (is_hqq && !is_float) return error_set(e, STATUS_INPUT, "optimizer quantize: rounding=hqq moves zero points off the whole numbers: zero=float");
@@ -62,16 +97,24 @@ static enum status apply(struct pipeline *p, enum phase phase, const struct sett
     struct edit k;
     (void)phase;
     enum status status = choose(s, &k, e);
-    return status == STATUS_OK ? weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e) : status;
+    k.source = p->weights;
+    if (status == STATUS_OK) status = weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e);
+    if (status == STATUS_OK && !k.encoding) tell_others(&k, out);
+    mem_free(k.others);
+    return status;
 }
 
-/* About twice what SmolLM2-135M shows (int8 0.034; groups of 64: int4 0.20 by rounding, 0.17 by HQQ). */
+/* About twice what SmolLM2-135M shows (int8 0.034; groups of 64: int4 0.20 by rounding, 0.17 by HQQ). What is stored are the plain form's
+ * own numbers, not even rounded to its type. */
 static double bound(const struct settings *s) {
     static const double by_bits[] = {[2] = 1.5, [3] = 0.8, [4] = 0.4, [8] = 0.1};
-    return by_bits[s->value[KIND][3] - '0'];
+    return strcmp(s->value[KIND], "stored") == 0 ? 0 : by_bits[s->value[KIND][3] - '0'];
 }
 
-static int is_quantized(const struct recipe *r) { return r->kind == RECIPE_ENCODE && (r->encoding->groups || r->encoding == &encoding_int8_row || r->encoding == &encoding_bitmap_int8); }
+static int is_quantized(const struct recipe *r) {
+    if (r->kind != RECIPE_ENCODE) return 0;
+    return r->encoding->groups || r->encoding->block > 1 || r->encoding == &encoding_int8_row || r->encoding == &encoding_bitmap_int8;
+}
 
 static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
     (void)s;
@@ -79,6 +122,6 @@ static void receipt(const struct settings *s, const struct rewrite *r, const str
 }
 
 const struct optimizer optimizer_quantize = {
-    .name = "quantize", .summary = "weights of linear operations in 8, 4, 3 or 2 bits",
+    .name = "quantize", .summary = "weights of linear operations in 8, 4, 3 or 2 bits, or in the blocks of a GGUF file",
     .phases = 1u << PHASE_WEIGHTS_, .rank = 50, .fidelity = FIDELITY_IS_LOSSY, .bound = bound, .settings = settings, .apply = apply, .receipt = receipt,
 };

@@ -205,9 +205,14 @@ double optimizers_bound(const struct optimizer_use *uses, int n) {
     return sum;
 }
 
+static enum fidelity fidelity_of(const struct optimizer_use *u) {
+    int is_harmless = u->optimizer->fidelity == FIDELITY_IS_LOSSY && u->optimizer->bound && u->optimizer->bound(&u->settings) == 0;
+    return is_harmless ? FIDELITY_IS_REORDERED : u->optimizer->fidelity;
+}
+
 enum fidelity optimizers_fidelity(const struct optimizer_use *uses, int n) {
     enum fidelity worst = FIDELITY_IS_EXACT;
     for (int i = 0; i < n; i++)
-        if (uses[i].optimizer->fidelity > worst) worst = uses[i].optimizer->fidelity;
+        if (fidelity_of(&uses[i]) > worst) worst = fidelity_of(&uses[i]);
     return worst;
 }

@@ -23,6 +23,7 @@ enum {
     LEAST_GROUP = 32,        /* of codes */
     SPLIT_RUN = 64,
     CODE_RUN = 128,
+    OF_BLOCKS = -1,          /* in place of a group: the order of GGUF's blocks */
     DECODED_ROWS = 8,        /* rows of w decoded at a time for few rows of x */
     MAX_SETS = 32            /* shapes of launch whose primitives are kept */
 };
@@ -88,6 +89,7 @@ static size_t few_bytes(int64_t k, int64_t max_rows) {
 
 /* Read as they lie where there is a bf16 unit. */
 static int has_codes_kernel(const struct encoding *e) {
+    if (e == &encoding_q8_0 || e == &encoding_q4_0 || e == &encoding_q4_1) return 1;
     return e == &encoding_int8_row || e == &encoding_bitmap_bf16 || e == &encoding_bitmap_int8 || (e->groups && e->groups->bits == 4);
 }
 
@@ -133,7 +135,9 @@ struct few_rows {
 };
 
 /* Kernels that want x in pairs of 32, the even and the odd. */
-static int is_split(enum few_kind kind) { return kind == FEW_INT8_DOT || kind == FEW_BITMAP_INT8_DOT; }
+static int is_split(enum few_kind kind) { return kind == FEW_INT8_DOT || kind == FEW_BITMAP_INT8_DOT || kind == FEW_Q8_0_DOT; }
+static int is_nibbles(enum few_kind kind) { return kind == FEW_Q4_0_DOT || kind == FEW_Q4_1_DOT; }
+static int is_grouped(enum few_kind kind) { return kind == FEW_INT4_DOT || is_nibbles(kind); }
 
 /* n rows of w, stored as `kind` (in groups of a kind with codes), times all rows of x. */
 static void few_product(const struct few *f, enum few_kind kind, const struct few_rows *w, int64_t n, float *y) {
@@ -147,9 +151,10 @@ static void few_product(const struct few *f, enum few_kind kind, const struct fe
             p.w = w->starts ? w->data : w->data + (size_t)j * w->stride;
             p.w_starts = w->starts ? w->starts + j : NULL;
             if (is_split(kind)) p.x_stride = run_stride(f->k, SPLIT_RUN);
-            if (kind == FEW_INT4_DOT) p.x_stride = run_stride(f->k, CODE_RUN);
-            p.x = is_split(kind) ? (const void *)(f->split + r * p.x_stride) : kind == FEW_INT4_DOT ? (const void *)(f->grouped + r * p.x_stride) : is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
+            if (is_grouped(kind)) p.x_stride = run_stride(f->k, CODE_RUN);
+            p.x = is_split(kind) ? (const void *)(f->split + r * p.x_stride) : is_grouped(kind) ? (const void *)(f->grouped + r * p.x_stride) : is_narrow ? (const void *)(f->narrow + r * f->stride) : (const void *)(f->wide + r * f->stride);
             if (w->groups) p.x_sums = f->sums + r * (f->k / w->groups->group);
+            if (is_nibbles(kind)) p.x_sums = f->sums + r * (f->k / LEAST_GROUP);
             p.y = y + r * FEW_COLUMNS + j;
             cpu_isa(f->c)->few(&p);
         }
@@ -186,6 +191,22 @@ static void group_rows(struct few *f, int group) {
     for (int64_t r = 0; r < f->rows; r++) group_row(f->narrow + r * f->stride, f->k, group, f->grouped + r * stride, f->sums + r * (f->k / group));
 }
 
+/* The same for GGUF's blocks of four bits: a byte's codes are 16 elements apart. */
+static void block_rows(struct few *f) {
+    int64_t stride = run_stride(f->k, CODE_RUN), groups = f->k / LEAST_GROUP;
+    if (f->group == OF_BLOCKS) return;
+    f->group = OF_BLOCKS;
+    memset(f->grouped, 0, (size_t)(f->rows * stride) * sizeof *f->grouped);
+    memset(f->sums, 0, (size_t)(f->rows * groups) * sizeof *f->sums);
+    for (int64_t r = 0; r < f->rows; r++)
+        for (int64_t i = 0; i < f->k; i++) {
+            int64_t b = i % CODE_RUN / LEAST_GROUP, high = i % LEAST_GROUP / 16, w = i % 16 / 2, l = i % 2;
+            uint16_t x = f->narrow[r * f->stride + i];
+            f->grouped[r * stride + i / CODE_RUN * CODE_RUN + (2 * l + high) * (CODE_RUN / 4) + 8 * b + w] = x;
+            f->sums[r * groups + i / LEAST_GROUP] += bf16_to_f32(x);
+        }
+}
+
 /* Rows that no kernel reads as stored: decoded to f32, a few at a time. */
 static void few_decoded(const struct few *f, const struct cpu_segment *s, int64_t first, int64_t n, float *y) {
     for (int64_t j = 0; j < n; j += DECODED_ROWS) {
@@ -202,6 +223,9 @@ static int few_kind_of(const struct few *f, const struct encoding *e) {
     if (e == &encoding_f16) return FEW_F16;
     if (e == &encoding_int8_row) return f->narrow ? FEW_INT8_DOT : FEW_INT8;
     if (f->narrow && e == &encoding_bitmap_int8) return FEW_BITMAP_INT8_DOT;
+    if (f->narrow && e == &encoding_q8_0) return FEW_Q8_0_DOT;
+    if (f->narrow && e == &encoding_q4_0) return FEW_Q4_0_DOT;
+    if (f->narrow && e == &encoding_q4_1) return FEW_Q4_1_DOT;
     if (f->narrow && has_codes_kernel(e)) return e->groups ? FEW_INT4_DOT : FEW_BITMAP_DOT;
     return -1;
 }
@@ -215,6 +239,7 @@ static void few_tile(struct few *f, int64_t first, int64_t n, float *y) {
         int kind = few_kind_of(f, s->encoding);
         if (kind >= 0 && is_split((enum few_kind)kind)) split_rows(f);
         if (kind == FEW_INT4_DOT) group_rows(f, w.groups->group);
+        if (kind >= 0 && is_nibbles((enum few_kind)kind)) block_rows(f);
         if (kind < 0) few_decoded(f, s, row, m, y);
         else few_product(f, (enum few_kind)kind, &w, m, y);
         first += m;

@@ -95,7 +95,7 @@ static enum status fill_segments(struct packing *k, struct error *e) {
         *s = (struct cpu_segment){.first = parts[i].first, .rows = parts[i].rows, .encoding = parts[i].encoding ? parts[i].encoding : dense};
         s->stride = encoding_row_bytes(s->encoding, w->cols);
         s->data = is_usable(&parts[i], s->encoding) ? parts[i].direct : NULL;
-        if (!s->data && !s->encoding->encode && !s->encoding->groups) return error_set(e, STATUS_UNSUPPORTED, "weights cannot be written as %s", s->encoding->name);
+        if (!s->data && !s->encoding->encode && !s->encoding->groups && !recipe_is_verbatim(parts[i].recipe)) return error_set(e, STATUS_UNSUPPORTED, "weights cannot be written as %s", s->encoding->name);
         enum status status = s->data ? STATUS_OK : pack_segment(k, parts[i].recipe, s, e);
         if (status != STATUS_OK) return status;
         device_loaded(&k->d->head, (double)s->stride * (double)s->rows);

@@ -249,6 +249,48 @@ START_TEST(zeros_stay_zero_in_groups) {
 }
 END_TEST
 
+/* ---- as stored ---- */
+
+/* q and k lie in blocks; all others are dense. */
+static enum status find_blocks(void *self, const char *name, struct leaf *out, struct error *e) {
+    (void)self, (void)e;
+    *out = (struct leaf){.name = name, .rows = -1, .cols = -1, .data = "", .encoding = strstr(name, "q_proj") ? &encoding_q4_1 : strstr(name, "k_proj") ? &encoding_q8_0 : &encoding_bf16};
+    return STATUS_OK;
+}
+
+START_TEST(stored_blocks_are_taken_as_they_are) {
+    static const struct weight_source source = {.find = find_blocks};
+    struct tried t = {0};
+    struct error e = {0};
+    toy_open(&t.toy, 1, 4, 2);
+    t.toy.pipeline.weights = &source;
+    ck_assert_int_eq(optimizer_parse("quantize=kind=stored,skip=head+*layers.1.*", &t.a, &t.uses[0], &e), STATUS_OK);
+    ck_assert_msg(optimizers_apply(&t.toy.pipeline, t.uses, 1, NULL, t.rewrites, &e) == STATUS_OK, "%s", e.text);
+    ck_assert_int_eq(optimizers_fidelity(t.uses, 1), FIDELITY_IS_REORDERED);
+    ck_assert_ptr_eq(weight_of(&t, "layer0.q_proj.weight")->encoding, &encoding_q4_1);
+    ck_assert_ptr_eq(weight_of(&t, "layer0.k_proj.weight")->encoding, &encoding_q8_0);
+    ck_assert(recipe_is_verbatim(weight_of(&t, "layer0.q_proj.weight")));
+    ck_assert(!is_encoded(weight_of(&t, "layer0.v_proj.weight")));
+    ck_assert_int_eq(t.rewrites[0].replaced, t.rewrites[0].found);
+    ck_assert_msg(strstr(t.rewrites[0].reason, "weights are stored otherwise and stay so"), "%s", t.rewrites[0].reason);
+    end(&t);
+}
+END_TEST
+
+START_TEST(nothing_stored_in_blocks_is_no_op) {
+    struct tried t;
+    struct error e = {0};
+    ck_assert_int_eq(try(&t, (const char *const[]){"quantize=kind=stored", NULL}, NULL, &e), STATUS_OK);
+    ck_assert_int_eq(t.rewrites[0].found, 0);
+    ck_assert_msg(strstr(t.rewrites[0].reason, "none of these weights in blocks"), "%s", t.rewrites[0].reason);
+    end(&t);
+    ck_assert_int_eq(try(&t, (const char *const[]){"quantize=kind=stored", "sparsity=format=dense", NULL}, NULL, &e), STATUS_OK);
+    ck_assert_int_eq(t.rewrites[0].refused, 28);
+    ck_assert_msg(strstr(t.rewrites[0].reason, "is pruned: no longer what the checkpoint stores"), "%s", t.rewrites[0].reason);
+    end(&t);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static void assert_refused(const char *opt, const char *expected) {
@@ -263,6 +305,7 @@ START_TEST(what_makes_no_sense_is_refused) {
     assert_refused("quantize=kind=int4", "have 16 elements, no multiple of group=64");
     assert_refused("quantize=rounding=hqq", "kind=int8 has no zero points");
     assert_refused("quantize=kind=int4,rounding=hqq", "zero=float");
+    assert_refused("quantize=kind=stored,zero=float", "takes what the checkpoint has");
     assert_refused("quantize=kind=int5", "is not allowed");
     assert_refused("sparsity=share=1.5", "give one from 0 to 1");
     assert_refused("sparsity=share=half", "is not allowed");
@@ -348,4 +391,4 @@ END_TEST
 
 TEST_MAIN("weights", projections_are_quantized_and_the_head_is_not, what_is_skipped_stays, leaves_of_fused_weights_are_edited, pruning_keeps_what_it_should, pruned_weights_are_quantized,
           ties_fall_in_the_order_of_rows, what_makes_no_sense_is_refused, receipts_come_from_what_ran,
-          what_is_pruned_already_stays, both_have_a_receipt, receipts_tell_how_much_is_zero, codes_lie_under_the_bits, zeros_stay_zero_in_groups)
+          stored_blocks_are_taken_as_they_are, nothing_stored_in_blocks_is_no_op, what_is_pruned_already_stays, both_have_a_receipt, receipts_tell_how_much_is_zero, codes_lie_under_the_bits, zeros_stay_zero_in_groups)

@@ -296,6 +296,8 @@ INLINE void block_bitmap_int8(int tall, int rows, const struct few_product *p, i
         for (int r = 0; r < rows; r++) p->y[r * p->y_stride + j + a * p->spread] = _mm512_reduce_add_ps(sum[a][r]) * row_scale(FEW_INT8, row[a]);
 }
 
+#include "kernels/cpu/isa/few_blocks.h"
+
 INLINE void int4_by_group(int tall, int rows, const struct few_product *p, int64_t j) {
     if (p->groups->group == 32) block_int4(tall, rows, 32, p, j);
     else if (p->groups->group == 64) block_int4(tall, rows, 64, p, j);
@@ -323,6 +325,10 @@ INLINE void one_block(enum few_kind kind, int tall, int rows, const struct few_p
     }
     if (kind == FEW_BITMAP_INT8_DOT) {
         block_bitmap_int8(tall, rows, p, j);
+        return;
+    }
+    if (kind == FEW_Q8_0_DOT || kind == FEW_Q4_0_DOT || kind == FEW_Q4_1_DOT) {
+        block_of_blocks(kind, tall, rows, p, j);
         return;
     }
 #endif
@@ -386,6 +392,21 @@ void ISA_NAME(isa_few)(const struct few_product *p) {
     case FEW_BITMAP_INT8_DOT:
 #if defined(__AVX512BF16__)
         by_rows(FEW_BITMAP_INT8_DOT, p);
+#endif
+        break;
+    case FEW_Q8_0_DOT:
+#if defined(__AVX512BF16__)
+        by_rows(FEW_Q8_0_DOT, p);
+#endif
+        break;
+    case FEW_Q4_0_DOT:
+#if defined(__AVX512BF16__)
+        by_rows(FEW_Q4_0_DOT, p);
+#endif
+        break;
+    case FEW_Q4_1_DOT:
+#if defined(__AVX512BF16__)
+        by_rows(FEW_Q4_1_DOT, p);
 #endif
         break;
     }
