@@ -48,9 +48,12 @@ const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, c
     return r;
 }
 
-const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, const struct pruning *pruning) {
+const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, const struct pruning *pruning) { return recipe_prune_scored(a, part, pruning, NULL); }
+
+const struct recipe *recipe_prune_scored(struct arena *a, const struct recipe *part, const struct pruning *pruning, const float *norm) {
     struct recipe *r = new_recipe(a, RECIPE_PRUNE, part);
     r->pruning = *pruning;
+    r->norm = norm;
     if (pruning->per != PRUNE_PER_MATRIX) return r;
     r->pruned = arena_alloc(a, sizeof *r->pruned);
     *r->pruned = (struct pruned){.ties = arena_alloc(a, (size_t)(r->rows + 1) * sizeof(int64_t))};
@@ -101,6 +104,7 @@ uint64_t recipe_hash(const struct recipe *r) {
     if (r->encoding && r->encoding->groups) h = hash_bytes(h, rule, sizeof rule);
     int64_t pruning[] = {r->pruning.per, r->pruning.n, r->pruning.m, (int64_t)(r->pruning.share * 1e9)};
     if (r->kind == RECIPE_PRUNE) h = hash_bytes(h, pruning, sizeof pruning);
+    if (r->norm) h = hash_bytes(h, r->norm, (size_t)r->cols * sizeof *r->norm);
     for (int i = 0; i < r->n_parts; i++) {
         uint64_t part = recipe_hash(r->parts[i]);
         h = hash_bytes(h, &part, sizeof part);
@@ -240,7 +244,7 @@ static enum status prune_batch(const struct recipe *r, const struct prune_rows *
 static enum status decode_pruned(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y, struct error *e) {
     uint32_t *mask = mem_alloc((size_t)(n * mask_words(r->cols) + 1) * sizeof *mask);
     enum status s = recipe_decode(r->parts[0], w, first, n, y, e);
-    if (s == STATUS_OK && prune_batch(r, &(struct prune_rows){.w = y, .first = first, .rows = n, .cols = r->cols}, mask, e) != STATUS_OK)
+    if (s == STATUS_OK && prune_batch(r, &(struct prune_rows){.w = y, .norm = r->norm, .first = first, .rows = n, .cols = r->cols}, mask, e) != STATUS_OK)
         s = error_prefix(e, "tensor '%s'", recipe_name(r));
     for (int64_t i = 0; i < n && s == STATUS_OK; i++)
         for (int64_t j = 0; j < r->cols; j++)
@@ -346,14 +350,14 @@ static enum status see_errors(struct settling *k, int member, int64_t first, int
 }
 
 static enum status see_scores(struct settling *k, int member, int64_t first, int64_t n, const float *rows, struct error *e) {
-    return prune_count(&k->counts[member], &(struct prune_rows){.w = rows, .first = first, .rows = n, .cols = k->recipe->cols}, e);
+    return prune_count(&k->counts[member], &(struct prune_rows){.w = rows, .norm = k->recipe->norm, .first = first, .rows = n, .cols = k->recipe->cols}, e);
 }
 
 static enum status see_ties(struct settling *k, int member, int64_t first, int64_t n, const float *rows, struct error *e) {
     const struct recipe *r = k->recipe;
     (void)member, (void)e;
     for (int64_t i = 0; i < n; i++)
-        r->pruned->ties[first + i + 1] = prune_ties(&r->pruned->threshold, &(struct prune_rows){.w = rows + i * r->cols, .first = first + i, .rows = 1, .cols = r->cols});
+        r->pruned->ties[first + i + 1] = prune_ties(&r->pruned->threshold, &(struct prune_rows){.w = rows + i * r->cols, .norm = r->norm, .first = first + i, .rows = 1, .cols = r->cols});
     return STATUS_OK;
 }
 

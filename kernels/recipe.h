@@ -46,6 +46,7 @@ struct recipe {
     struct quantizer rule;            /* ENCODE into groups: how */
     int *steps;                       /* of that rule where it is HQQ; 0 until recipe_settle has found them */
     struct pruning pruning;           /* PRUNE: which elements become 0 */
+    const float *norm;                /* PRUNE by Wanda: (cols) norms of the inputs; NULL: by magnitude */
     struct pruned *pruned;            /* PRUNE by matrix: what recipe_settle finds of it */
     const struct recipe *parts[RECIPE_MAX_PARTS]; /* CONCAT: stacked by rows; others: parts[0] */
     int n_parts;
@@ -57,6 +58,8 @@ const struct recipe *recipe_leaf(struct arena *a, const char *leaf, int64_t rows
 const struct recipe *recipe_unpermute(struct arena *a, const struct recipe *part, int heads);
 const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, const struct encoding *encoding);
 const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, const struct pruning *pruning);
+/* By Wanda where norm (cols) is given: borrowed, and part of the recipe's identity. */
+const struct recipe *recipe_prune_scored(struct arena *a, const struct recipe *part, const struct pruning *pruning, const float *norm);
 /* In groups, by a rule. */
 const struct recipe *recipe_quantize(struct arena *a, const struct recipe *part, const struct encoding *encoding, const struct quantizer *rule);
 const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *parts, int n_parts);
