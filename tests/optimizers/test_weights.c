@@ -1,4 +1,5 @@
 /* quantize and sparsity on a toy: which weights they touch, what they make of them, what they refuse, what their receipts say. */
+#include <math.h>
 #include <string.h>
 
 #include "check_main.h"
@@ -231,6 +232,38 @@ START_TEST(what_is_pruned_already_stays) {
 }
 END_TEST
 
+/* Wanda: of each row those with the least |w| norm go; by matrix, of all; the norms are part of what the recipe is. */
+START_TEST(scores_are_weights_times_norms) {
+    enum { ROWS = 7, COLS = 40 };
+    static const struct weight_source source = {.find = find_ties};
+    struct arena a = {0};
+    struct error e = {0};
+    float norm[COLS], w[ROWS * COLS], is[ROWS * COLS];
+    for (int c = 0; c < COLS; c++) norm[c] = 0.25f + (float)(c * 37 % 41) / 8;
+    for (int i = 0; i < ROWS; i++) fill_ties(NULL, "w", i, w + i * COLS, COLS);
+    const struct recipe *leaf = recipe_leaf(&a, "w", ROWS, COLS);
+    for (int k = 0; k < 2; k++) {
+        const struct pruning p = {.per = k ? PRUNE_PER_MATRIX : PRUNE_PER_ROW, .share = 0.4};
+        const struct recipe *r = recipe_prune_scored(&a, leaf, &p, norm);
+        ck_assert_int_eq(recipe_settle(r, &source, NULL, &e), STATUS_OK);
+        ck_assert_int_eq(recipe_decode(r, &source, 0, ROWS, is, &e), STATUS_OK);
+        for (int i = 0; i < ROWS * COLS; i++) {
+            int first = k ? 0 : i / COLS * COLS, last = k ? ROWS * COLS : first + COLS, lower = 0;
+            for (int j = first; j < last; j++) {
+                float mine = fabsf(w[i]) * norm[i % COLS], other = fabsf(w[j]) * norm[j % COLS];
+                lower += other < mine || (other == mine && j < i);
+            }
+            ck_assert_float_eq(is[i], lower < (int)(0.4 * (last - first)) ? 0 : w[i]);
+        }
+        ck_assert(recipe_hash(r) != recipe_hash(recipe_prune(&a, leaf, &p)));
+        uint64_t before = recipe_hash(r);
+        norm[3] += 1;
+        ck_assert(recipe_hash(r) != before);
+    }
+    arena_free(&a);
+}
+END_TEST
+
 /* Whole zero points: 0 is a code of every group, so that what was pruned stays 0. */
 START_TEST(zeros_stay_zero_in_groups) {
     enum { COLS = 64 };
@@ -389,6 +422,36 @@ START_TEST(receipts_tell_how_much_is_zero) {
 }
 END_TEST
 
+static enum status allow(void *self, const struct program *p, const struct op *op, struct error *e) { return (void)self, (void)p, (void)op, (void)e, STATUS_OK; }
+
+/* Norms come by leaf, also where leaves are fused; a leaf of which nothing was seen is refused. */
+START_TEST(wanda_needs_norms) {
+    static float norm[64];
+    struct input_norms all[64];
+    struct tried t;
+    struct error e = {0};
+    int n = 0;
+    for (int i = 0; i < 64; i++) norm[i] = (float)(i + 1);
+    ck_assert_int_eq(try(&t, (const char *const[]){"sparsity=by=wanda", NULL}, NULL, &e), STATUS_OK);
+    ck_assert_int_eq(t.rewrites[0].refused, 28);
+    ck_assert_msg(strstr(t.rewrites[0].reason, "nothing was seen of the inputs of"), "%s", t.rewrites[0].reason);
+    const struct program *p = &t.toy.pipeline.programs[0];
+    for (size_t i = 0; i < p->n_ops; i++) {
+        const struct recipe *w = p->ops[i].kind == OP_LINEAR ? p->tensors[p->ops[i].in[1]].recipe : NULL;
+        if (w) all[n++] = (struct input_norms){arena_copy_string(&t.a, recipe_name(w)), w->cols, norm};
+    }
+    struct tried u;
+    ck_assert_int_eq(try(&u, (const char *const[]){"sparsity=by=wanda", "fusion", NULL}, &(struct rewrite_context){.supports = allow, .norms = all, .n_norms = n}, &e), STATUS_OK);
+    ck_assert_int_eq(u.rewrites[0].refused, 0);
+    ck_assert_int_gt(u.rewrites[0].replaced, 0);
+    struct receipt r = receipt_of(&u, 1);
+    ck_assert_msg(strstr(r.evidence, "bitmap weights without 0.5 by Wanda"), "%s", r.evidence);
+    ck_assert_str_eq(u.uses[0].optimizer->calibration(&u.uses[0].settings), "prompt");
+    end(&t);
+    end(&u);
+}
+END_TEST
+
 TEST_MAIN("weights", projections_are_quantized_and_the_head_is_not, what_is_skipped_stays, leaves_of_fused_weights_are_edited, pruning_keeps_what_it_should, pruned_weights_are_quantized,
           ties_fall_in_the_order_of_rows, what_makes_no_sense_is_refused, receipts_come_from_what_ran,
-          stored_blocks_are_taken_as_they_are, nothing_stored_in_blocks_is_no_op, what_is_pruned_already_stays, both_have_a_receipt, receipts_tell_how_much_is_zero, codes_lie_under_the_bits, zeros_stay_zero_in_groups)
+          scores_are_weights_times_norms, wanda_needs_norms, stored_blocks_are_taken_as_they_are, nothing_stored_in_blocks_is_no_op, what_is_pruned_already_stays, both_have_a_receipt, receipts_tell_how_much_is_zero, codes_lie_under_the_bits, zeros_stay_zero_in_groups)
