@@ -27,8 +27,15 @@ INLINE __m512 run_heads(enum few_kind kind, const char *run) {
 INLINE void nibble_run(enum few_kind kind, int tall, int rows, const char *const *run, int64_t at, int n, const struct few_product *p, __m512 (*sum)[FEW_MAX_ROWS]) {
     const __m512i table = _mm512_loadu_si512(kind == FEW_Q4_0_DOT ? nibble_table : code_table);
     const __m512i of_block = _mm512_set_epi32(6, 6, 6, 6, 4, 4, 4, 4, 2, 2, 2, 2, 0, 0, 0, 0);
+    const __m512i of_m = _mm512_set_epi32(7, 7, 7, 7, 5, 5, 5, 5, 3, 3, 3, 3, 1, 1, 1, 1);
     const uint16_t *x = (const uint16_t *)p->x + at * RUN;
     const size_t bytes = block_bytes(kind), head = kind == FEW_Q4_0_DOT ? 2 : 4;
+    __m512 x_sums[FEW_MAX_ROWS]; /* of each block in one of its lanes: times m */
+#pragma GCC unroll 8
+    for (int r = 0; kind == FEW_Q4_1_DOT && r < rows; r++) {
+        __m128 four = _mm_maskz_loadu_ps((__mmask8)((1 << n) - 1), p->x_sums + r * (p->k / BLOCK) + at * RUN_BLOCKS);
+        x_sums[r] = _mm512_maskz_expand_ps(0x1111, _mm512_castps128_ps512(four));
+    }
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++) {
         __m512 heads = run_heads(kind, run[a]), scale = _mm512_permutexvar_ps(of_block, heads);
@@ -45,11 +52,7 @@ INLINE void nibble_run(enum few_kind kind, int tall, int rows, const char *const
 #pragma GCC unroll 4
             for (int j = 0; j < 4; j++) part = _mm512_dpbf16_ps(part, v[j], load_pairs(x + r * p->x_stride + j * (RUN / 4)));
             sum[a][r] = _mm512_fmadd_ps(part, scale, sum[a][r]);
-            if (kind != FEW_Q4_1_DOT) continue;
-            /* m Σx, in one lane of each block */
-            __m512 m = _mm512_permutexvar_ps(_mm512_add_epi32(of_block, _mm512_set1_epi32(1)), heads);
-            __m128 x_sums = _mm_maskz_loadu_ps((__mmask8)((1 << n) - 1), p->x_sums + r * (p->k / BLOCK) + at * RUN_BLOCKS);
-            sum[a][r] = _mm512_fmadd_ps(m, _mm512_maskz_expand_ps(0x1111, _mm512_castps128_ps512(x_sums)), sum[a][r]);
+            if (kind == FEW_Q4_1_DOT) sum[a][r] = _mm512_fmadd_ps(_mm512_permutexvar_ps(of_m, heads), x_sums[r], sum[a][r]);
         }
     }
 }
