@@ -42,7 +42,7 @@ struct encoding {
     GROUPED_OF(X, 2, 32) GROUPED_OF(X, 2, 64) GROUPED_OF(X, 2, 128)
 
 /* name: the C name; a descriptor encoding_NAME stands in kernels/encodings/NAME.c (or dense.c, grouped.c). */
-#define ENCODING_LIST(X) X(f32) X(f16) X(bf16) X(q8_0) X(q4_0) X(q4_1) X(int8_row) X(bitmap_f32) X(bitmap_f16) X(bitmap_bf16)
+#define ENCODING_LIST(X) X(f32) X(f16) X(bf16) X(q8_0) X(q4_0) X(q4_1) X(int8_row) X(bitmap_f32) X(bitmap_f16) X(bitmap_bf16) X(bitmap_int8)
 
 #define X(name) extern const struct encoding encoding_##name;
 ENCODING_LIST(X)
@@ -64,8 +64,8 @@ enum status grouped_encode(const struct grouping *q, const struct quantizer *rul
 /* Bytes of one row of n elements, at most where rows differ; n must be a multiple of the block (checked by callers that
  * read files). */
 static inline size_t encoding_row_bytes(const struct encoding *e, int64_t n) {
-    if (e->row_bytes) return (size_t)mask_words(n) * sizeof(uint32_t) + (size_t)n * (size_t)e->block_bytes;
-    return (size_t)(n / e->block) * (size_t)e->block_bytes + (e->has_row_scale ? sizeof(float) : 0);
+    size_t masks = e->row_bytes ? (size_t)mask_words(n) * sizeof(uint32_t) : 0;
+    return masks + (size_t)(n / e->block) * (size_t)e->block_bytes + (e->has_row_scale ? sizeof(float) : 0);
 }
 
 #endif

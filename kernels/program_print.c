@@ -28,6 +28,7 @@ static void print_step(const struct recipe *r, FILE *out) {
     case RECIPE_PRUNE:
         if (r->pruning.per == PRUNE_N_OF_M) fprintf(out, "prune %d of %d", r->pruning.n, r->pruning.m);
         else fprintf(out, "prune %g a %s", r->pruning.share, per[r->pruning.per]);
+        if (r->norm) fprintf(out, " by Wanda");
         break;
     }
 }

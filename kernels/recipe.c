@@ -42,12 +42,18 @@ const struct recipe *recipe_unpermute(struct arena *a, const struct recipe *part
 const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, const struct encoding *encoding) {
     struct recipe *r = new_recipe(a, RECIPE_ENCODE, part);
     r->encoding = encoding;
+    if (!encoding->row_bytes) return r;
+    r->kept = arena_alloc(a, sizeof *r->kept);
+    *r->kept = -1;
     return r;
 }
 
-const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, const struct pruning *pruning) {
+const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, const struct pruning *pruning) { return recipe_prune_scored(a, part, pruning, NULL); }
+
+const struct recipe *recipe_prune_scored(struct arena *a, const struct recipe *part, const struct pruning *pruning, const float *norm) {
     struct recipe *r = new_recipe(a, RECIPE_PRUNE, part);
     r->pruning = *pruning;
+    r->norm = norm;
     if (pruning->per != PRUNE_PER_MATRIX) return r;
     r->pruned = arena_alloc(a, sizeof *r->pruned);
     *r->pruned = (struct pruned){.ties = arena_alloc(a, (size_t)(r->rows + 1) * sizeof(int64_t))};
@@ -89,6 +95,12 @@ const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part,
 
 /* ---- facts ---- */
 
+static int is_written(const struct encoding *e) { return e->encode || e->groups; }
+
+static const struct recipe *leaf_in_order(const struct recipe *r) { return r->kind == RECIPE_UNPERMUTE ? r->parts[0] : r; }
+
+int recipe_is_verbatim(const struct recipe *r) { return r->kind == RECIPE_ENCODE && !is_written(r->encoding) && leaf_in_order(r->parts[0])->kind == RECIPE_LEAF; }
+
 /* The group is where a weight lives, not what it is: it does not enter. */
 uint64_t recipe_hash(const struct recipe *r) {
     int64_t facts[] = {r->kind, r->rows, r->cols, r->heads, r->n_parts, r->input_bits};
@@ -99,6 +111,7 @@ uint64_t recipe_hash(const struct recipe *r) {
     if (r->encoding && r->encoding->groups) h = hash_bytes(h, rule, sizeof rule);
     int64_t pruning[] = {r->pruning.per, r->pruning.n, r->pruning.m, (int64_t)(r->pruning.share * 1e9)};
     if (r->kind == RECIPE_PRUNE) h = hash_bytes(h, pruning, sizeof pruning);
+    if (r->norm) h = hash_bytes(h, r->norm, (size_t)r->cols * sizeof *r->norm);
     for (int i = 0; i < r->n_parts; i++) {
         uint64_t part = recipe_hash(r->parts[i]);
         h = hash_bytes(h, &part, sizeof part);
@@ -106,17 +119,21 @@ uint64_t recipe_hash(const struct recipe *r) {
     return h;
 }
 
-/* The share of elements that pruning leaves. */
-static double kept_share(const struct recipe *r) {
+double recipe_pruned_share(const struct recipe *r) {
     while (r->kind != RECIPE_PRUNE && r->kind != RECIPE_LEAF) r = r->parts[0];
-    if (r->kind == RECIPE_LEAF) return 1;
-    return r->pruning.per == PRUNE_N_OF_M ? 1 - (double)r->pruning.n / r->pruning.m : 1 - r->pruning.share;
+    if (r->kind == RECIPE_LEAF) return 0;
+    return r->pruning.per == PRUNE_N_OF_M ? (double)r->pruning.n / r->pruning.m : r->pruning.share;
+}
+
+/* Elements that are not stored: as counted, else those that pruning drops. */
+static double left_out(const struct recipe *r) {
+    double n = (double)r->rows * (double)r->cols;
+    return *r->kept >= 0 ? n - (double)*r->kept : n * recipe_pruned_share(r);
 }
 
 double recipe_stored_bytes(const struct recipe *r, enum dtype t) {
-    if (r->kind == RECIPE_ENCODE && r->encoding->row_bytes)
-        return (double)r->rows * ((double)mask_words(r->cols) * sizeof(uint32_t) + kept_share(r) * (double)r->cols * r->encoding->block_bytes);
-    if (r->kind == RECIPE_ENCODE) return (double)encoding_row_bytes(r->encoding, r->cols) * (double)r->rows;
+    if (r->kind == RECIPE_ENCODE)
+        return (double)encoding_row_bytes(r->encoding, r->cols) * (double)r->rows - (r->kept ? left_out(r) * r->encoding->block_bytes : 0);
     if (r->kind == RECIPE_LEAF) return (double)r->rows * (double)r->cols * (double)dtype_bytes(t);
     double bytes = 0;
     for (int i = 0; i < r->n_parts; i++) bytes += recipe_stored_bytes(r->parts[i], t);
@@ -169,7 +186,7 @@ static enum status check_step(const struct recipe *r, struct error *e) {
     if (r->kind == RECIPE_UNPERMUTE && (r->heads <= 0 || r->rows % (2 * (int64_t)r->heads) != 0))
         return error_set(e, STATUS_INPUT, "tensor '%s': %lld rows are not %d heads of an even width", recipe_name(r),
                          (long long)r->rows, r->heads);
-    if (r->kind == RECIPE_ENCODE && !r->encoding->encode && !r->encoding->groups)
+    if (r->kind == RECIPE_ENCODE && !is_written(r->encoding) && !recipe_is_verbatim(r))
         return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': %s is read, never written", recipe_name(r), r->encoding->name);
     if (r->kind == RECIPE_ENCODE && r->cols % r->encoding->block != 0)
         return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': rows of %lld elements do not fit %s, in blocks of %d",
@@ -183,9 +200,19 @@ static enum status check_step(const struct recipe *r, struct error *e) {
     return STATUS_OK;
 }
 
+/* The leaf of a recipe that is verbatim, which must lie in the source as the recipe has it. */
+static enum status find_verbatim(const struct recipe *r, const struct weight_source *source, struct leaf *out, struct error *e) {
+    enum status s = source->find(source->self, recipe_name(r), out, e);
+    if (s != STATUS_OK || (!out->fill && out->encoding == r->encoding)) return s;
+    return error_set(e, STATUS_UNSUPPORTED, "tensor '%s': %s is read, never written, and the tensor is %s%s", recipe_name(r), r->encoding->name,
+                     out->fill ? "synthetic" : "stored as ", out->fill ? "" : out->encoding->name);
+}
+
 enum status recipe_check(const struct recipe *r, const struct weight_source *source, struct error *e) {
     if (r->kind == RECIPE_LEAF) return check_leaf(r, source, e);
-    enum status s = check_step(r, e);
+    struct leaf leaf;
+    enum status s = recipe_is_verbatim(r) ? find_verbatim(r, source, &leaf, e) : STATUS_OK;
+    if (s == STATUS_OK) s = check_step(r, e);
     for (int i = 0; i < r->n_parts && s == STATUS_OK; i++) s = recipe_check(r->parts[i], source, e);
     return s;
 }
@@ -237,7 +264,7 @@ static enum status prune_batch(const struct recipe *r, const struct prune_rows *
 static enum status decode_pruned(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y, struct error *e) {
     uint32_t *mask = mem_alloc((size_t)(n * mask_words(r->cols) + 1) * sizeof *mask);
     enum status s = recipe_decode(r->parts[0], w, first, n, y, e);
-    if (s == STATUS_OK && prune_batch(r, &(struct prune_rows){.w = y, .first = first, .rows = n, .cols = r->cols}, mask, e) != STATUS_OK)
+    if (s == STATUS_OK && prune_batch(r, &(struct prune_rows){.w = y, .norm = r->norm, .first = first, .rows = n, .cols = r->cols}, mask, e) != STATUS_OK)
         s = error_prefix(e, "tensor '%s'", recipe_name(r));
     for (int64_t i = 0; i < n && s == STATUS_OK; i++)
         for (int64_t j = 0; j < r->cols; j++)
@@ -258,6 +285,7 @@ static enum status encode_row(const struct recipe *r, const float *y, int64_t at
 static enum status decode_encoded(const struct recipe *r, const struct weight_source *w, int64_t first, int64_t n, float *y,
                                   struct error *e) {
     enum status s = recipe_decode(r->parts[0], w, first, n, y, e);
+    if (recipe_is_verbatim(r)) return s; /* the source's numbers */
     void *row = mem_alloc(encoding_row_bytes(r->encoding, r->cols));
     for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
         s = encode_row(r, y + i * r->cols, first + i, row, e);
@@ -294,9 +322,23 @@ enum status recipe_decode(const struct recipe *r, const struct weight_source *so
     return error_set(e, STATUS_INTERNAL, "recipe of kind %d", (int)r->kind);
 }
 
+/* Rows as they lie, in order. */
+static enum status store_verbatim(const struct recipe *r, const struct weight_source *source, int64_t first, int64_t n, void *to, size_t stride, struct error *e) {
+    const struct recipe *part = r->parts[0];
+    size_t bytes = encoding_row_bytes(r->encoding, r->cols);
+    struct leaf leaf;
+    enum status s = find_verbatim(r, source, &leaf, e);
+    for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
+        int64_t row = part->kind == RECIPE_UNPERMUTE ? interleaved_row(part, first + i) : first + i;
+        memcpy((char *)to + (size_t)i * stride, (const char *)leaf.data + (size_t)row * bytes, bytes);
+    }
+    return s;
+}
+
 enum status recipe_store(const struct recipe *r, const struct weight_source *source, const struct encoding *as, int64_t first, int64_t n,
                          void *to, size_t stride, float *scratch, struct error *e) {
     int is_own = r->kind == RECIPE_ENCODE && r->encoding == as;
+    if (is_own && recipe_is_verbatim(r)) return store_verbatim(r, source, first, n, to, stride, e);
     enum status s = recipe_decode(is_own ? r->parts[0] : r, source, first, n, scratch, e);
     for (int64_t i = 0; i < n && s == STATUS_OK; i++) {
         void *row = (char *)to + (size_t)i * stride;
@@ -328,14 +370,14 @@ static enum status see_errors(struct settling *k, int member, int64_t first, int
 }
 
 static enum status see_scores(struct settling *k, int member, int64_t first, int64_t n, const float *rows, struct error *e) {
-    return prune_count(&k->counts[member], &(struct prune_rows){.w = rows, .first = first, .rows = n, .cols = k->recipe->cols}, e);
+    return prune_count(&k->counts[member], &(struct prune_rows){.w = rows, .norm = k->recipe->norm, .first = first, .rows = n, .cols = k->recipe->cols}, e);
 }
 
 static enum status see_ties(struct settling *k, int member, int64_t first, int64_t n, const float *rows, struct error *e) {
     const struct recipe *r = k->recipe;
     (void)member, (void)e;
     for (int64_t i = 0; i < n; i++)
-        r->pruned->ties[first + i + 1] = prune_ties(&r->pruned->threshold, &(struct prune_rows){.w = rows + i * r->cols, .first = first + i, .rows = 1, .cols = r->cols});
+        r->pruned->ties[first + i + 1] = prune_ties(&r->pruned->threshold, &(struct prune_rows){.w = rows + i * r->cols, .norm = r->norm, .first = first + i, .rows = 1, .cols = r->cols});
     return STATUS_OK;
 }
 
@@ -446,8 +488,9 @@ static enum status add_segments(struct segment_list *l, const struct recipe *r, 
     *segment = (struct recipe_segment){.recipe = r, .first = first, .rows = r->rows, .cols = r->cols,
                                        .encoding = r->kind == RECIPE_ENCODE ? r->encoding : NULL};
     struct leaf leaf;
-    if (r->kind == RECIPE_LEAF) s = l->source->find(l->source->self, r->leaf, &leaf, e);
-    if (r->kind == RECIPE_LEAF && s == STATUS_OK && !leaf.fill) {
+    const struct recipe *as_it_lies = recipe_is_verbatim(r) ? r->parts[0] : r;
+    if (as_it_lies->kind == RECIPE_LEAF) s = l->source->find(l->source->self, as_it_lies->leaf, &leaf, e);
+    if (as_it_lies->kind == RECIPE_LEAF && s == STATUS_OK && !leaf.fill) {
         segment->stored = leaf.encoding;
         segment->direct = leaf.data;
     }

@@ -42,15 +42,17 @@ struct recipe {
     const char *leaf;                 /* LEAF */
     int heads;                        /* UNPERMUTE: rows of each head from interleaved pairs back to halves:
                                          out[h*K + s*K/2 + j] = in[h*K + 2j + s], K = rows / heads */
-    const struct encoding *encoding;  /* ENCODE: stored so; elsewhere inherited from the program's type */
+    const struct encoding *encoding;  /* ENCODE: stored so (or so it lies already: recipe_is_verbatim); elsewhere inherited from the program's type */
     struct quantizer rule;            /* ENCODE into groups: how */
     int input_bits;                   /* ENCODE: each row of x that meets these weights in a product is rounded to so many bits first, with a
                                          scale of its own (encodings/int8_row.c); 8, or 0: it enters as it is */
     int *steps;                       /* of that rule where it is HQQ; 0 until recipe_settle has found them */
     struct pruning pruning;           /* PRUNE: which elements become 0 */
+    const float *norm;                /* PRUNE by Wanda: (cols) norms of the inputs; NULL: by magnitude */
     struct pruned *pruned;            /* PRUNE by matrix: what recipe_settle finds of it */
     const struct recipe *parts[RECIPE_MAX_PARTS]; /* CONCAT: stacked by rows; others: parts[0] */
     int n_parts;
+    int64_t *kept;                    /* ENCODE without zeros: elements that are stored, once a device has counted them; -1 before */
     int group;                        /* weight group for residency; -1: always resident */
 };
 
@@ -58,6 +60,8 @@ const struct recipe *recipe_leaf(struct arena *a, const char *leaf, int64_t rows
 const struct recipe *recipe_unpermute(struct arena *a, const struct recipe *part, int heads);
 const struct recipe *recipe_encode(struct arena *a, const struct recipe *part, const struct encoding *encoding);
 const struct recipe *recipe_prune(struct arena *a, const struct recipe *part, const struct pruning *pruning);
+/* By Wanda where norm (cols) is given: borrowed, and part of the recipe's identity. */
+const struct recipe *recipe_prune_scored(struct arena *a, const struct recipe *part, const struct pruning *pruning, const float *norm);
 /* In groups, by a rule. */
 const struct recipe *recipe_quantize(struct arena *a, const struct recipe *part, const struct encoding *encoding, const struct quantizer *rule);
 /* An ENCODE step whose products round their other operand, too. */
@@ -65,12 +69,18 @@ const struct recipe *recipe_round_inputs(struct arena *a, const struct recipe *e
 const struct recipe *recipe_concat(struct arena *a, const struct recipe *const *parts, int n_parts);
 const struct recipe *recipe_in_group(struct arena *a, const struct recipe *part, int group);
 
+/* ENCODE in an encoding that is read, never written, of a leaf (or of one whose rows are put in order): it must lie so in the source
+ * (recipe_check), and its bytes are taken as they are. */
+int recipe_is_verbatim(const struct recipe *r);
+
 uint64_t recipe_hash(const struct recipe *r);
 /* The first step (itself, then its parts) of which `is_it` is true; NULL where none is. */
 const struct recipe *recipe_find(const struct recipe *r, int (*is_it)(const struct recipe *r));
 /* Of a row of a stack: input_bits of its part. Whether any part has them. */
 int recipe_input_bits(const struct recipe *r, int64_t row);
 int recipe_rounds_inputs(const struct recipe *r);
+/* The share of elements that its pruning is to drop; 0 without. */
+double recipe_pruned_share(const struct recipe *r);
 /* Its first leaf: to speak of it by. */
 const char *recipe_name(const struct recipe *r);
 

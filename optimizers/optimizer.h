@@ -39,11 +39,20 @@ struct rewrite {
     char reason[256];                  /* of the first refusal */
 };
 
+/* ||x_j||_2 of the columns that enter a linear operation, over calibration tokens; by the leaf of its weight. */
+struct input_norms {
+    const char *leaf;
+    int64_t cols;
+    float *norm;                       /* (cols) */
+};
+
 /* What the device can do: asked before an op enters a program, or launches are captured. */
 struct rewrite_context {
     enum status (*supports)(void *self, const struct program *p, const struct op *op, struct error *e);
     void *self;
     int can_capture;
+    const struct input_norms *norms;   /* where an optimizer asked for calibration; outlive the pipeline */
+    int n_norms;
 };
 
 /* Executed operations, from spans of the traced pass: one row an op of a program. */
@@ -70,8 +79,12 @@ struct optimizer {
     unsigned phases;                   /* bit (1 << phase) */
     int rank;                          /* order within a phase, lower first */
     enum fidelity fidelity;
-    /* LOSSY: relative rms error of logits that it may add at most, for these settings. NULL in other classes. */
+    /* LOSSY: relative rms error of logits that it may add at most, for these settings; 0: it adds none of its own, and is REORDERED with
+     * them. NULL in other classes. */
     double (*bound)(const struct settings *s);
+    /* What it is calibrated on, for these settings: a file of text, or "prompt", the run's own prompts; NULL: nothing, or no hook. The harness
+     * then runs the plain pipeline over it first. */
+    const char *(*calibration)(const struct settings *s);
     const struct setting_spec *settings;   /* ends with a NULL name; NULL: none */
     const char *const *excludes;           /* names that cannot be on with it; ends with NULL; NULL: none */
     enum status (*apply)(struct pipeline *p, enum phase phase, const struct settings *s,
@@ -91,10 +104,10 @@ enum { OPTIMIZERS_MAX = 16 };
 struct optimizer_use {
     const struct optimizer *optimizer;
     struct settings settings;
-    char text[128];                    /* "fusion=patterns=qkv+swiglu", canonical: every setting, or the name alone at defaults */
+    char text[256];                    /* "fusion=patterns=qkv+swiglu", canonical: every setting, or the name alone at defaults */
 };
 /* Parses "NAME" or "NAME=key=value,key=value". Strings are copied into the arena.
- * INPUT: unknown name or setting (the nearest is suggested), value not among those allowed. */
+ * INPUT: unknown name or setting (the nearest is suggested), value not among those allowed, more text than `text` holds. */
 enum status optimizer_parse(const char *text, struct arena *a, struct optimizer_use *out, struct error *e);
 /* INPUT where two of them exclude each other or one is named twice. */
 enum status optimizers_check(const struct optimizer_use *uses, int n, struct error *e);

@@ -1,6 +1,7 @@
 /* quantize.c: weights of linear operations in fewer bits: by output channel (int8) or by groups of inputs (int4, int3, int2),
- * rounded to nearest or by HQQ (Badri & Shaji 2023). Activations stay as they are, or each row is rounded to 8 bits where it enters
- * such an operation (dynamic), so that both operands are codes. */
+ * rounded to nearest or by HQQ (Badri & Shaji 2023); or the blocks that a GGUF file has them in, used as they lie (stored).
+ * Activations stay as they are, or each row is rounded to 8 bits where it enters such an operation (dynamic), so that both operands
+ * are codes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 
 enum { KIND, GROUP, ROUNDING, ZERO, SCALE, SKIP };
 static const struct setting_spec settings[] = {
-    [KIND] = {"kind", "int8|int8-dynamic|int4|int4-dynamic|int3|int2", "int8", "bits of a weight (int8 has a scale a row, the others one a group); dynamic: activations in 8 bits, too"},
+    [KIND] = {"kind", "int8|int8-dynamic|int4|int4-dynamic|int3|int2|stored", "int8",
+              "bits of a weight (int8 has a scale a row, others one a group); dynamic: activations in 8 bits, too; stored: GGUF's Q8_0, Q4_0, Q4_1 as they are"},
     [GROUP] = {"group", "32|64|128", "64", "neighbouring inputs that share a scale"},
     [ROUNDING] = {"rounding", "rtn|hqq", "rtn", "to nearest, or with zero points moved by half-quadratic steps"},
     [ZERO] = {"zero", "int|float", "int", "zero points: whole, or of the scale's type"},
@@ -20,15 +22,54 @@ static const struct setting_spec settings[] = {
 };
 
 struct edit {
-    const struct encoding *encoding;
+    const struct encoding *encoding;   /* NULL: as stored */
     struct quantizer rule;
     int input_bits;
+    const struct weight_source *source;
+    const char **others;               /* leaves that are stored in no such blocks */
+    size_t n_others, capacity;
 };
+
+/* ---- as stored ---- */
+
+static void note_other(struct edit *k, const char *leaf) {
+    for (size_t i = 0; i < k->n_others; i++)
+        if (strcmp(k->others[i], leaf) == 0) return;
+    LIST_GROW(k->others, k->n_others, k->capacity);
+    k->others[k->n_others++] = leaf;
+}
+
+static const struct recipe *take_stored(struct edit *k, struct arena *a, const struct recipe *part, struct error *e) {
+    struct leaf leaf;
+    if (part->kind == RECIPE_PRUNE) return error_set(e, STATUS_UNSUPPORTED, "'%.100s' is pruned: no longer what the checkpoint stores", recipe_name(part)), NULL;
+    if (k->source->find(k->source->self, recipe_name(part), &leaf, e) != STATUS_OK) return NULL;
+    if (!leaf.fill && leaf.encoding->block > 1) return recipe_encode(a, part, leaf.encoding);
+    note_other(k, recipe_name(part));
+    return part;
+}
+
+static void tell_others(const struct edit *k, struct rewrite *out) {
+    if (out->reason[0]) return;
+    if (out->found == 0) snprintf(out->reason, sizeof out->reason, "the checkpoint has none of these weights in blocks of Q8_0, Q4_0 or Q4_1");
+    else if (k->n_others) snprintf(out->reason, sizeof out->reason, "%zu weights are stored otherwise and stay so", k->n_others);
+}
+
+/* ---- in fewer bits ---- */
+
+/* Pruned before: the values under the bits become codes. Groups have zero points and whole rows of codes; they want the zeros in place. */
+static const struct recipe *edit_stored(const struct edit *k, struct arena *a, const struct recipe *part, struct error *e) {
+    if (part->encoding->row_bytes && k->encoding == &encoding_int8_row && !k->input_bits) return recipe_encode(a, part->parts[0], &encoding_bitmap_int8);
+    error_set(e, STATUS_UNSUPPORTED, "'%.100s' is stored as %s already%s", recipe_name(part), part->encoding->name,
+              !k->encoding ? ", no longer as in the checkpoint" : part->encoding->row_bytes ? ", where int8 alone has a place; for others: sparsity=format=dense" : "");
+    return NULL;
+}
 
 static const struct recipe *edit_leaf(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e) {
     (void)t;
-    const struct edit *k = self;
+    struct edit *k = self;
     const struct recipe *out = NULL;
+    if (part->kind == RECIPE_ENCODE) return edit_stored(k, a, part, e);
+    if (!k->encoding) return take_stored(k, a, part, e);
     if (!k->encoding->groups) out = recipe_encode(a, part, k->encoding);
     else if (part->cols % k->encoding->block == 0) out = recipe_quantize(a, part, k->encoding, &k->rule);
     if (out) return k->input_bits ? recipe_round_inputs(a, out, k->input_bits) : out;
@@ -38,6 +79,7 @@ static const struct recipe *edit_leaf(void *self, struct arena *a, const struct 
 }
 
 static int bits_of(const char *kind) { return kind[3] - '0'; }
+static int is_stored(const struct settings *s) { return strcmp(s->value[KIND], "stored") == 0; }
 static int is_dynamic(const struct settings *s) { return strstr(s->value[KIND], "dynamic") != NULL; }
 
 /* "int4_g64_f32_z" as kernels/encoding.h names it. */
@@ -45,6 +87,10 @@ static enum status choose(const struct settings *s, struct edit *out, struct err
     char name[64];
     int bits = bits_of(s->value[KIND]), is_float = strcmp(s->value[ZERO], "float") == 0, is_hqq = strcmp(s->value[ROUNDING], "hqq") == 0;
     *out = (struct edit){.encoding = &encoding_int8_row, .input_bits = is_dynamic(s) ? 8 : 0};
+    if (is_stored(s)) {
+        out->encoding = NULL;
+        return is_hqq || is_float ? error_set(e, STATUS_INPUT, "kind=stored takes what the checkpoint has: no rounding and no zero to choose") : STATUS_OK;
+    }
     if (bits == 8 && (is_hqq || is_float)) return error_set(e, STATUS_INPUT, "kind=%s has no zero points: rounding=rtn and zero=int only", s->value[KIND]);
     if (bits == 8) return STATUS_OK;
     if (is_hqq && !is_float) return error_set(e, STATUS_INPUT, "rounding=hqq moves zero points off the whole numbers: zero=float");
@@ -60,26 +106,31 @@ static enum status apply(struct pipeline *p, enum phase phase, const struct sett
     struct edit k;
     (void)phase;
     enum status status = choose(s, &k, e);
-    return status == STATUS_OK ? weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e) : status;
+    k.source = p->weights;
+    if (status == STATUS_OK) status = weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e);
+    if (status == STATUS_OK && !k.encoding) tell_others(&k, out);
+    mem_free(k.others);
+    return status;
 }
 
-/* About twice what SmolLM2-135M shows (int8 0.034, with activations 0.084; groups of 64: int4 0.20 by rounding, 0.17 by HQQ). */
+/* About twice what SmolLM2-135M shows (int8 0.034, with activations 0.084; groups of 64: int4 0.20 by rounding, 0.17 by HQQ). What is
+ * stored are the plain form's own numbers, not even rounded to its type. */
 static double bound(const struct settings *s) {
     static const double by_bits[] = {[2] = 1.5, [3] = 0.8, [4] = 0.4, [8] = 0.1};
-    return by_bits[bits_of(s->value[KIND])] + (is_dynamic(s) ? 0.1 : 0);
+    return is_stored(s) ? 0 : by_bits[bits_of(s->value[KIND])] + (is_dynamic(s) ? 0.1 : 0);
 }
 
-static int is_quantized(const struct recipe *r) { return r->kind == RECIPE_ENCODE && (r->encoding->groups || r->encoding == &encoding_int8_row); }
+static int is_quantized(const struct recipe *r) {
+    if (r->kind != RECIPE_ENCODE) return 0;
+    return r->encoding->groups || r->encoding->block > 1 || r->encoding == &encoding_int8_row || r->encoding == &encoding_bitmap_int8;
+}
 
 static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
-    struct edit k;
-    choose(s, &k, NULL);
-    char what[64];
-    snprintf(what, sizeof what, "%s weights%s", k.encoding->name, k.input_bits ? " and rows in 8 bits" : "");
-    receipt_from_weights(what, r, x, is_quantized, out);
+    (void)s;
+    receipt_from_weights(NULL, r, x, is_quantized, out);
 }
 
 const struct optimizer optimizer_quantize = {
-    .name = "quantize", .summary = "weights of linear operations in 8, 4, 3 or 2 bits",
+    .name = "quantize", .summary = "weights of linear operations in 8, 4, 3 or 2 bits, or in the blocks of a GGUF file",
     .phases = 1u << PHASE_WEIGHTS_, .rank = 50, .fidelity = FIDELITY_IS_LOSSY, .bound = bound, .settings = settings, .apply = apply, .receipt = receipt,
 };

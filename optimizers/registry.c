@@ -128,15 +128,18 @@ static enum status parse_setting(char *pair, struct optimizer_use *out, struct e
     return STATUS_OK;
 }
 
-static void write_canonical(struct optimizer_use *u) {
+/* 0 where it does not fit. */
+static int write_canonical(struct optimizer_use *u) {
     const struct optimizer *o = u->optimizer;
     int at = snprintf(u->text, sizeof u->text, "%s", o->name);
     char separator = '=';
     for (int i = 0; o->settings && o->settings[i].name; i++) {
         if (strcmp(u->settings.value[i], o->settings[i].fallback) == 0) continue;
+        if ((size_t)at + strlen(o->settings[i].name) + strlen(u->settings.value[i]) + 3 > sizeof u->text) return 0;
         at += snprintf(u->text + at, sizeof u->text - (size_t)at, "%c%s=%s", separator, o->settings[i].name, u->settings.value[i]);
         separator = ',';
     }
+    return 1;
 }
 
 enum status optimizer_parse(const char *text, struct arena *a, struct optimizer_use *out, struct error *e) {
@@ -158,8 +161,8 @@ enum status optimizer_parse(const char *text, struct arena *a, struct optimizer_
         if (s != STATUS_OK) return s;
         pair = comma ? comma + 1 : NULL;
     }
-    write_canonical(out);
-    return STATUS_OK;
+    if (write_canonical(out)) return STATUS_OK;
+    return error_set(e, STATUS_INPUT, "optimizer %s: its settings are longer than %zu letters", out->optimizer->name, sizeof out->text - 1);
 }
 
 static int excludes(const struct optimizer *a, const struct optimizer *b) {
@@ -205,9 +208,14 @@ double optimizers_bound(const struct optimizer_use *uses, int n) {
     return sum;
 }
 
+static enum fidelity fidelity_of(const struct optimizer_use *u) {
+    int is_harmless = u->optimizer->fidelity == FIDELITY_IS_LOSSY && u->optimizer->bound && u->optimizer->bound(&u->settings) == 0;
+    return is_harmless ? FIDELITY_IS_REORDERED : u->optimizer->fidelity;
+}
+
 enum fidelity optimizers_fidelity(const struct optimizer_use *uses, int n) {
     enum fidelity worst = FIDELITY_IS_EXACT;
     for (int i = 0; i < n; i++)
-        if (uses[i].optimizer->fidelity > worst) worst = uses[i].optimizer->fidelity;
+        if (fidelity_of(&uses[i]) > worst) worst = fidelity_of(&uses[i]);
     return worst;
 }

@@ -1,5 +1,7 @@
 #include "harness/measure/engine.h"
 
+#include "harness/measure/calibrate.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,8 +105,12 @@ enum status engine_open(struct engine *g, const struct spec *spec, struct llm_mo
     uint64_t start = clock_now_ns(&(struct clock){0});
     enum status s = llm_pipeline(m, spec->dtype, &o->limits, &g->pipeline, e);
     for (int i = 0; i < g->pipeline.n_programs && o->keep; i++) o->keep(&g->pipeline.programs[i]);
+    struct input_norms *norms = NULL;
+    int n_norms = 0;
+    const char *calibration = calibration_wanted(spec);
+    if (s == STATUS_OK && calibration) s = calibrate(spec, m, calibration, &g->pipeline.arena, &norms, &n_norms, e);
     if (s == STATUS_OK) s = open_device(g, e);
-    struct rewrite_context context = {.supports = device_supports, .self = g->device};
+    struct rewrite_context context = {.supports = device_supports, .self = g->device, .norms = norms, .n_norms = n_norms};
     if (s == STATUS_OK) context.can_capture = device_backend(g->device)->capture != NULL;
     if (s == STATUS_OK) s = optimizers_apply(&g->pipeline, spec->uses, spec->n_uses, &context, g->rewrites, e);
     if (s == STATUS_OK) s = check_memory(g, o->roles, e);

@@ -138,7 +138,7 @@ static void cpu_close(struct device *device) {
 
 /* ---- what is possible ---- */
 
-static int is_unwritable(const struct recipe *r) { return r->kind == RECIPE_ENCODE && !r->encoding->encode && !r->encoding->groups; }
+static int is_unwritable(const struct recipe *r) { return r->kind == RECIPE_ENCODE && !r->encoding->encode && !r->encoding->groups && !recipe_is_verbatim(r); }
 
 static int is_real(enum dtype t) { return t == DTYPE_F32 || t == DTYPE_BF16 || t == DTYPE_F16; }
 

@@ -19,7 +19,8 @@ enum isa isa_best(void);
 enum status isa_choose(const char *name, enum isa *out, struct error *e);
 
 /* How a weight's numbers are stored, as far as the kernels for few rows read them themselves. */
-enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT8_DOT, FEW_INT4_DOT, FEW_BITMAP_DOT };
+enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT8_DOT, FEW_INT4_DOT, FEW_BITMAP_DOT, FEW_BITMAP_INT8_DOT,
+                FEW_Q8_0_DOT, FEW_Q4_0_DOT, FEW_Q4_1_DOT };
 
 /* y[r·y_stride + j] = Σ_i w[j, i] x[r, i], j < n, r < rows ≤ FEW_MAX_ROWS, accumulated in f32.
  * x: f32 (rows, x_stride); FEW_BF16_DOT: bf16. x_stride is a multiple of FEW_PAD and what lies beyond k is zero.
@@ -27,6 +28,9 @@ enum few_kind { FEW_F32, FEW_BF16, FEW_F16, FEW_INT8, FEW_BF16_DOT, FEW_INT8_DOT
  * in the order of their words: for each 128 elements, j < 4 and words i < 32 of theirs code j of word i; zero up to a multiple of 128;
  * FEW_INT8_DOT: as FEW_INT8 with x bf16, of each 64 first the even elements, then the odd; zero up to a multiple of 64.
  * FEW_BITMAP_DOT: rows of masks and bf16 values (encodings/bitmap.c), x bf16, row j at w_starts[j] bytes.
+ * FEW_BITMAP_INT8_DOT: rows of scale, masks and codes likewise, x as for FEW_INT8_DOT. 64 bytes past the last row may be read.
+ * FEW_Q8_0_DOT: rows of GGUF's blocks, x as for FEW_INT8_DOT. FEW_Q4_0_DOT, FEW_Q4_1_DOT: the same with x in the order of their words (of
+ * each 128 elements, element 32 b + 16 h + 2 w + l, h and l < 2, at (2 l + h) 32 + 8 b + w), zero up to a multiple of 128, x_sums over 32.
  * x_sums[r·sums_stride + g] = Σ x of group g, 0 up to a multiple of 16 groups. Weights are read once for all rows. */
 enum { FEW_MAX_ROWS = 8, FEW_PAD = 32 };
 struct encoding;

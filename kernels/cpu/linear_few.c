@@ -9,6 +9,7 @@ enum {
     LEAST_GROUP = 32,        /* of codes */
     SPLIT_RUN = 64,
     CODE_RUN = 128,
+    OF_BLOCKS = -1,          /* in place of a group: the order of GGUF's blocks */
     SUMS_RUN = 16,           /* sums of groups that are read at a time */
     DECODED_ROWS = 8         /* rows of w decoded at a time */
 };
@@ -52,7 +53,10 @@ size_t linear_few_bytes(int64_t k, int64_t max_rows) {
 }
 
 /* Read as they lie where there is a bf16 unit. */
-static int has_codes_kernel(const struct encoding *e) { return e == &encoding_int8_row || e == &encoding_bitmap_bf16 || (e->groups && e->groups->bits == 4); }
+static int has_codes_kernel(const struct encoding *e) {
+    if (e == &encoding_q8_0 || e == &encoding_q4_0 || e == &encoding_q4_1) return 1;
+    return e == &encoding_int8_row || e == &encoding_bitmap_bf16 || e == &encoding_bitmap_int8 || (e->groups && e->groups->bits == 4);
+}
 
 static int wants_wide(const struct cpu_weight *w) {
     for (int i = 0; i < w->n_segments; i++)
@@ -127,18 +131,21 @@ struct few_rows {
     const float *x;          /* rows of x in f32 other than f->wide; else NULL */
 };
 
+/* Kernels that want x in pairs of 32, the even and the odd; in the order of a register of four-bit codes. */
+static int is_split(enum few_kind kind) { return kind == FEW_INT8_DOT || kind == FEW_BITMAP_INT8_DOT || kind == FEW_Q8_0_DOT; }
+static int is_nibbles(enum few_kind kind) { return kind == FEW_Q4_0_DOT || kind == FEW_Q4_1_DOT; }
+static int is_grouped(enum few_kind kind) { return kind == FEW_INT4_DOT || is_nibbles(kind); }
+
 /* The rows of x from r on that a kind takes, and what goes with them. */
 static void set_rows(const struct few *f, enum few_kind kind, const struct grouping *groups, int64_t r, struct few_product *p) {
     int64_t split = run_stride(f->k, SPLIT_RUN), run = run_stride(f->k, CODE_RUN);
-    p->x_stride = kind == FEW_INT8_DOT ? split : kind == FEW_INT4_DOT ? run : f->stride;
-    p->sums_stride = groups ? sums_stride(f->k, groups->group) : 0;
+    p->x_stride = is_split(kind) ? split : is_grouped(kind) ? run : f->stride;
+    p->sums_stride = groups ? sums_stride(f->k, groups->group) : is_nibbles(kind) ? sums_stride(f->k, LEAST_GROUP) : 0;
     p->x_sums = f->sums + r * p->sums_stride;
-    switch (kind) {
-    case FEW_INT8_DOT: p->x = f->split + r * split; break;
-    case FEW_INT4_DOT: p->x = f->grouped + r * run; break;
-    case FEW_BF16_DOT: case FEW_BITMAP_DOT: p->x = f->narrow + r * f->stride; break;
-    default: p->x = f->wide + r * f->stride;
-    }
+    if (is_split(kind)) p->x = f->split + r * split;
+    else if (is_grouped(kind)) p->x = f->grouped + r * run;
+    else if (kind == FEW_BF16_DOT || kind == FEW_BITMAP_DOT) p->x = f->narrow + r * f->stride;
+    else p->x = f->wide + r * f->stride;
 }
 
 /* n rows of w, stored as `kind` (in groups of a kind with codes), times all rows of x. */
@@ -190,6 +197,22 @@ static void group_rows(struct few *f, int group) {
     for (int64_t r = 0; r < f->rows; r++) group_row(f->narrow + r * f->stride, f->k, group, f->grouped + r * stride, f->sums + r * sums_stride(f->k, group));
 }
 
+/* The same for GGUF's blocks of four bits: a byte's codes are 16 elements apart. */
+static void block_rows(struct few *f) {
+    int64_t stride = run_stride(f->k, CODE_RUN), groups = sums_stride(f->k, LEAST_GROUP);
+    if (f->group == OF_BLOCKS) return;
+    f->group = OF_BLOCKS;
+    memset(f->grouped, 0, (size_t)(f->rows * stride) * sizeof *f->grouped);
+    memset(f->sums, 0, (size_t)(f->rows * groups) * sizeof *f->sums);
+    for (int64_t r = 0; r < f->rows; r++)
+        for (int64_t i = 0; i < f->k; i++) {
+            int64_t b = i % CODE_RUN / LEAST_GROUP, high = i % LEAST_GROUP / 16, w = i % 16 / 2, l = i % 2;
+            uint16_t x = f->narrow[r * f->stride + i];
+            f->grouped[r * stride + i / CODE_RUN * CODE_RUN + (2 * l + high) * (CODE_RUN / 4) + 8 * b + w] = x;
+            f->sums[r * groups + i / LEAST_GROUP] += bf16_to_f32(x);
+        }
+}
+
 static void sum_codes(struct few *f, int group) {
     if (f->code_group == group) return;
     f->code_group = group;
@@ -238,6 +261,10 @@ static int few_kind_of(const struct few *f, const struct cpu_segment *s) {
     if (e == &encoding_bf16) return f->narrow ? FEW_BF16_DOT : FEW_BF16;
     if (e == &encoding_f16) return FEW_F16;
     if (e == &encoding_int8_row) return f->narrow ? FEW_INT8_DOT : FEW_INT8;
+    if (f->narrow && e == &encoding_bitmap_int8) return FEW_BITMAP_INT8_DOT;
+    if (f->narrow && e == &encoding_q8_0) return FEW_Q8_0_DOT;
+    if (f->narrow && e == &encoding_q4_0) return FEW_Q4_0_DOT;
+    if (f->narrow && e == &encoding_q4_1) return FEW_Q4_1_DOT;
     if (f->narrow && has_codes_kernel(e)) return e->groups ? FEW_INT4_DOT : FEW_BITMAP_DOT;
     return -1;
 }
@@ -254,7 +281,8 @@ static void few_tile(struct few *f, int64_t first, int64_t n, float *y) {
         }
         const struct few_rows w = {s->starts ? s->data : cpu_row(s, row), s->stride, s->starts ? s->starts + row : NULL, s->encoding->groups, NULL};
         int kind = few_kind_of(f, s);
-        if (kind == FEW_INT8_DOT) split_rows(f);
+        if (kind >= 0 && is_split((enum few_kind)kind)) split_rows(f);
+        if (kind >= 0 && is_nibbles((enum few_kind)kind)) block_rows(f);
         if (kind == FEW_INT4_DOT) group_rows(f, w.groups->group);
         if (kind < 0) few_decoded(f, s, row, m, y);
         else few_product(f, (enum few_kind)kind, &w, m, y);

@@ -73,6 +73,12 @@ static enum status pack_rows(struct packing *k, struct error *e) {
 /* Kernels may read a register's width past the last row. */
 enum { SLACK_BYTES = 64 };
 
+/* Rows without their zeros, whose lengths are known, hold so many values. */
+static int64_t kept_in(const struct cpu_segment *s, int64_t cols) {
+    size_t most = encoding_row_bytes(s->encoding, cols) * (size_t)s->rows, left_out = (most - s->starts[s->rows]) / (size_t)s->encoding->block_bytes;
+    return s->rows * cols - (int64_t)left_out;
+}
+
 static enum status pack_segment(struct packing *k, const struct recipe *part, struct cpu_segment *s, struct error *e) {
     enum status status = STATUS_OK;
     k->segment = s;
@@ -87,6 +93,7 @@ static enum status pack_segment(struct packing *k, const struct recipe *part, st
         status = pack_rows(k, e);
         for (int64_t r = 0; r < s->rows; r++) s->starts[r + 1] += s->starts[r];
         s->owned_bytes = s->starts[s->rows] + SLACK_BYTES;
+        if (status == STATUS_OK && part->kept) *part->kept = kept_in(s, k->weight->cols);
     }
     if (status != STATUS_OK) return status;
     s->owned = mem_try(s->owned_bytes);
@@ -113,7 +120,7 @@ static enum status fill_segments(struct packing *k, struct error *e) {
                                   .rounds_inputs = recipe_input_bits(parts[i].recipe, 0) > 0};
         s->stride = encoding_row_bytes(s->encoding, w->cols);
         s->data = is_usable(&parts[i], s->encoding) ? parts[i].direct : NULL;
-        if (!s->data && !s->encoding->encode && !s->encoding->groups) return error_set(e, STATUS_UNSUPPORTED, "weights cannot be written as %s", s->encoding->name);
+        if (!s->data && !s->encoding->encode && !s->encoding->groups && !recipe_is_verbatim(parts[i].recipe)) return error_set(e, STATUS_UNSUPPORTED, "weights cannot be written as %s", s->encoding->name);
         enum status status = s->data ? STATUS_OK : pack_segment(k, parts[i].recipe, s, e);
         if (status != STATUS_OK) return status;
         device_loaded(&k->d->head, (double)s->stride * (double)s->rows);

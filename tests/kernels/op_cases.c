@@ -10,10 +10,11 @@
 
 enum places { ONE_SLOT, UNEQUAL, DECODE, CHUNK, SHUFFLED }; /* which slot and position each row has */
 enum variant { DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
-               INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4,
+               INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4, SPARSE_INT8, SPARSE_INT8_PART, AS_Q8_0, AS_Q4_0, AS_Q4_1, AS_MIXED,
                INT8_DYNAMIC, INT8_DYNAMIC_PART, INT4_DYNAMIC, INT4_HQQ_DYNAMIC, INT3_DYNAMIC };
 static const char *const variant_names[] = {"", "bias", "f32 out", "q8_0", "q4_0", "q4_1", "int8_row", "int8_row part", "unpermuted",
                                             "int4_g32", "int4_g64_f32_z by HQQ", "int3_g32_z", "int2_g128", "bitmap", "bitmap part", "pruned int4_g64",
+                                            "bitmap_int8", "bitmap_int8 part", "q8_0 as stored", "q4_0 as stored", "q4_1 as stored", "stored blocks of all kinds",
                                             "int8_row dynamic", "int8_row dynamic part", "int4_g32 dynamic", "int4_g64_f32_z by HQQ dynamic", "int3_g32_z dynamic"};
 
 struct op_shape {
@@ -44,11 +45,12 @@ static const struct op_shape attention_shapes[] = { /* R, K, H, G, B, S */
 static const struct op_shape logits_shapes[] = {ROWS(1, 1), ROWS(5, 33), ROWS(3, 1000), ROWS(9, 32000), ROWS(0, 50)};
 
 static const enum variant weightless[] = {DENSE};
-static const enum variant table_variants[] = {DENSE, STORED_Q8_0, STORED_Q4_1, INT8, INT4, SPARSE};
+static const enum variant table_variants[] = {DENSE, STORED_Q8_0, STORED_Q4_1, INT8, INT4, SPARSE, SPARSE_INT8, AS_Q4_1};
 static const enum variant product_variants[] = {DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
-                                                INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4,
+                                                INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4, SPARSE_INT8, SPARSE_INT8_PART, AS_Q8_0, AS_Q4_0, AS_Q4_1, AS_MIXED,
                                                 INT8_DYNAMIC, INT8_DYNAMIC_PART, INT4_DYNAMIC, INT4_HQQ_DYNAMIC, INT3_DYNAMIC};
-static const enum variant pair_variants[] = {DENSE, STORED_Q4_0, INT8, INT8_PART, INT4, SPARSE, INT8_DYNAMIC, INT8_DYNAMIC_PART, INT4_DYNAMIC, INT4_HQQ_DYNAMIC};
+static const enum variant pair_variants[] = {DENSE, STORED_Q4_0, INT8, INT8_PART, INT4, SPARSE, SPARSE_INT8, AS_Q8_0, AS_Q4_0, AS_Q4_1, INT8_DYNAMIC, INT8_DYNAMIC_PART,
+                                             INT4_DYNAMIC, INT4_HQQ_DYNAMIC};
 
 struct group {
     enum op_kind kind;
@@ -85,10 +87,11 @@ static int without_rounding(enum variant v) {
 static int makes_sense(const struct op_shape *s, enum variant v) {
     if (without_rounding(v) >= 0) v = (enum variant)without_rounding(v);
     if ((v == STORED_Q8_0 || v == STORED_Q4_0 || v == STORED_Q4_1) && s->width % 32) return 0;
-    if ((v == INT4 || v == INT3) && s->width % 32) return 0;
+    if ((v == INT4 || v == INT3 || v >= AS_Q8_0) && s->width % 32) return 0;
+    if (v == AS_MIXED && !s->parts[1]) return 0;
     if ((v == INT4_HQQ || v == PRUNED_INT4) && s->width % 64) return 0;
     if (v == INT2 && s->width % 128) return 0;
-    if ((v == INT8_PART || v == SPARSE_PART) && !s->parts[1]) return 0;
+    if ((v == INT8_PART || v == SPARSE_PART || v == SPARSE_INT8_PART) && !s->parts[1]) return 0;
     if (v == UNPERMUTED && (s->parts[1] || s->parts[0] % 4)) return 0;
     return 1;
 }
@@ -171,10 +174,11 @@ static enum status find_leaf(void *self, const char *name, struct leaf *out, str
     return error_set(e, STATUS_INPUT, "no leaf '%s'", name);
 }
 
-/* Blocks of f16 d (and m), then the quanta: d a power of two and m = −8 d keep values on a grid. */
+/* Blocks of f16 d (and m), then the quanta: d one of three powers of two and m = −8 d keep values on a grid. */
 static void fill_blocks(struct build *b, const struct encoding *encoding, uint8_t *to, size_t bytes) {
-    uint16_t d = f32_to_f16(1.0f / 32), m = f32_to_f16(-8.0f / 32);
     for (size_t at = 0; at < bytes; at += (size_t)encoding->block_bytes) {
+        float scale = 1.0f / (float)(16 << random_next(&b->random) % 3);
+        uint16_t d = f32_to_f16(scale), m = f32_to_f16(-8 * scale);
         for (int i = 0; i < encoding->block_bytes; i++) to[at + (size_t)i] = (uint8_t)random_next(&b->random);
         memcpy(to + at, &d, 2);
         if (encoding == &encoding_q4_1) memcpy(to + at + 2, &m, 2);
@@ -192,9 +196,15 @@ static const struct recipe *leaf(struct build *b, int64_t rows, int64_t cols, co
     return recipe_leaf(&b->a, name, rows, cols);
 }
 
-static const struct recipe *sparse(struct build *b, const struct recipe *r, enum prune_per per) {
+static const struct recipe *sparse(struct build *b, const struct recipe *r, enum prune_per per, int is_int8) {
     r = recipe_prune(&b->a, r, &(struct pruning){.per = per, .share = 0.6});
-    return recipe_encode(&b->a, r, b->c->dtype == DTYPE_F32 ? &encoding_bitmap_f32 : b->c->dtype == DTYPE_F16 ? &encoding_bitmap_f16 : &encoding_bitmap_bf16);
+    return recipe_encode(&b->a, r, is_int8 ? &encoding_bitmap_int8 : b->c->dtype == DTYPE_F32 ? &encoding_bitmap_f32 : b->c->dtype == DTYPE_F16 ? &encoding_bitmap_f16 : &encoding_bitmap_bf16);
+}
+
+/* Used as it lies; parts of four rows and more with their rows in another order. */
+static const struct recipe *as_stored(struct build *b, const struct encoding *encoding, int64_t rows, int64_t cols, int is_unpermuted) {
+    const struct recipe *r = leaf(b, rows, cols, encoding);
+    return recipe_encode(&b->a, is_unpermuted && rows % 4 == 0 ? recipe_unpermute(&b->a, r, 2) : r, encoding);
 }
 
 /* Part i of a weight, as a variant has it. */
@@ -202,9 +212,13 @@ static const struct recipe *part_as(struct build *b, enum variant v, int i, int6
     if (v == STORED_Q8_0) return leaf(b, rows, cols, &encoding_q8_0);
     if (v == STORED_Q4_0) return leaf(b, rows, cols, &encoding_q4_0);
     if (v == STORED_Q4_1) return leaf(b, rows, cols, &encoding_q4_1);
+    if (v == AS_Q8_0 || (v == AS_MIXED && i == 0)) return as_stored(b, &encoding_q8_0, rows, cols, v == AS_MIXED);
+    if (v == AS_Q4_0 || (v == AS_MIXED && i == 2)) return as_stored(b, &encoding_q4_0, rows, cols, 0);
+    if (v == AS_Q4_1 || v == AS_MIXED) return as_stored(b, &encoding_q4_1, rows, cols, v == AS_MIXED);
     const struct recipe *r = leaf(b, rows, cols, encoding_of_dtype(b->c->dtype));
     if (v == INT8 || (v == INT8_PART && i == 1)) return recipe_encode(&b->a, r, &encoding_int8_row);
-    if (v == SPARSE || (v == SPARSE_PART && i == 1)) return sparse(b, r, v == SPARSE ? PRUNE_PER_MATRIX : PRUNE_PER_ROW);
+    if (v == SPARSE || (v == SPARSE_PART && i == 1)) return sparse(b, r, v == SPARSE ? PRUNE_PER_MATRIX : PRUNE_PER_ROW, 0);
+    if (v == SPARSE_INT8 || (v == SPARSE_INT8_PART && i == 1)) return sparse(b, r, v == SPARSE_INT8 ? PRUNE_PER_ROW : PRUNE_PER_MATRIX, 1);
     if (v == PRUNED_INT4) r = recipe_prune(&b->a, r, &(struct pruning){.per = PRUNE_N_OF_M, .n = 2, .m = 4});
     switch (v) {
     case INT4: return recipe_quantize(&b->a, r, &encoding_int4_g32, &(struct quantizer){.bits = 4, .group = 32, .zero = QUANTIZE_ZERO_INTEGER});

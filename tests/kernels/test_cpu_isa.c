@@ -341,6 +341,64 @@ START_TEST(test_strips) {
 }
 END_TEST
 
+/* Where a kernel over blocks wants element i of x. */
+static int64_t place_in_run(enum few_kind kind, int64_t i) {
+    if (kind == FEW_Q8_0_DOT) return i / 64 * 64 + i % 2 * 32 + i % 64 / 2;
+    return i / 128 * 128 + (i % 2 * 2 + i % 32 / 16) * 32 + i % 128 / 32 * 8 + i % 16 / 2;
+}
+
+/* GGUF's blocks with a scale of their own each, in exactly as much memory as they take: they may end where a mapped file does. */
+static void check_blocks(const struct isa_kernels *isa, enum few_kind kind, int rows, int64_t n, int64_t k) {
+    const struct encoding *q = kind == FEW_Q8_0_DOT ? &encoding_q8_0 : kind == FEW_Q4_0_DOT ? &encoding_q4_0 : &encoding_q4_1;
+    int64_t run = kind == FEW_Q8_0_DOT ? 64 : 128, stride = (k + run - 1) / run * run + FEW_PAD;
+    size_t w_stride = encoding_row_bytes(q, k);
+    uint8_t *w = mem_alloc(w_stride * (size_t)n + 1);
+    uint16_t *x = mem_alloc((size_t)(rows * stride) * sizeof *x), number;
+    float *y = mem_alloc((size_t)(rows * n + 1) * sizeof *y), *sums = mem_alloc((size_t)(rows * (k / 32) + 1) * sizeof *sums), *row = mem_alloc((size_t)(k + 1) * sizeof *row);
+    uint64_t seed = 17;
+    for (size_t at = 0; at < w_stride * (size_t)n; at += (size_t)q->block_bytes) {
+        for (int i = 0; i < q->block_bytes; i++) w[at + (size_t)i] = (uint8_t)random_next(&seed);
+        for (int i = 0; i < (q == &encoding_q4_1 ? 2 : 1); i++) number = f32_to_f16(uniform(&seed)), memcpy(w + at + 2 * (size_t)i, &number, 2);
+    }
+    for (int64_t i = 0; i < rows * k; i++) {
+        number = f32_to_bf16(uniform(&seed));
+        x[i / k * stride + place_in_run(kind, i % k)] = number;
+        sums[i / 32] += bf16_to_f32(number);
+    }
+    y[rows * n] = 42;
+    struct few_product p = {.kind = kind, .rows = rows, .n = n, .k = k, .x_stride = stride, .y_stride = n, .w_stride = w_stride, .w = w, .x = x, .y = y, .x_sums = sums, .sums_stride = k / 32};
+    isa->few(&p);
+    ck_assert(y[rows * n] == 42);
+    for (int64_t j = 0; j < n; j++) {
+        q->decode(w + (size_t)j * w_stride, row, k);
+        for (int r = 0; r < rows; r++) {
+            double want = 0, size = 0;
+            for (int64_t i = 0; i < k; i++) {
+                double term = (double)row[i] * (double)load(DTYPE_BF16, x, r * stride + place_in_run(kind, i));
+                want += term;
+                size += fabs(term);
+            }
+            ck_assert_msg(is_close((double)y[r * n + j], want, 0, 1e-6 * size + 1e-6 * (double)k), "%s rows %d n %d k %d: %g, not %g", q->name, rows, (int)n, (int)k,
+                          (double)y[r * n + j], want);
+        }
+    }
+    mem_free(w);
+    mem_free(x);
+    mem_free(y);
+    mem_free(sums);
+    mem_free(row);
+}
+
+START_TEST(test_blocks) {
+    static const int64_t ks[] = {32, 64, 96, 128, 160, 288, 448};
+    if (isa_best() < ISA_LEVEL_AVX512BF16) return;
+    for (int kind = FEW_Q8_0_DOT; kind <= FEW_Q4_1_DOT; kind++)
+        for (int rows = 1; rows <= FEW_MAX_ROWS; rows++)
+            for (size_t k = 0; k < COUNT(ks); k++)
+                for (int64_t n = 1; n <= 19; n += 6) check_blocks(isa_table(ISA_LEVEL_AVX512BF16), (enum few_kind)kind, rows, n, ks[k]);
+}
+END_TEST
+
 START_TEST(test_tile) {
     enum { MOST = 40, WIDE = 144 };
     float *a = mem_try(MOST * WIDE * 4), *b = mem_try(WIDE * WIDE * 4), *c = mem_try(MOST * WIDE * 4);
@@ -443,5 +501,5 @@ START_TEST(test_from_int8) {
 }
 END_TEST
 
-TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_round_row, test_strips, test_tile,
+TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_blocks, test_round_row, test_strips, test_tile,
           test_transpose, test_softmax_tile, test_rope, test_from_int8)

@@ -7,6 +7,7 @@
 #include "kernels/base/memory.h"
 #include "kernels/base/random.h"
 #include "kernels/encoding.h"
+#include "kernels/prune.h"
 #include "kernels/quantize.h"
 
 /* ---- examples that others computed; printed there with nine digits, which fix a float ---- */
@@ -215,6 +216,38 @@ START_TEST(bitmaps_there_and_back) {
 }
 END_TEST
 
+/* The same numbers as int8_row has, and the bits of what was not zero before rounding, though its code may be. */
+START_TEST(int8_under_bits) {
+    uint64_t state = 8;
+    for (int64_t n = 0; n < 200; n += 1 + n / 9)
+        for (unsigned density = 0; density <= 8; density++) {
+            float in[200], out[200], dense[200];
+            char row[1 + 4 + 7 * 4 + 200], plain[4 + 200];
+            uint32_t masks[7], expected[7];
+            int64_t kept = 0;
+            for (int64_t i = 0; i < n; i++) {
+                in[i] = random_next(&state) % 8 < density ? (float)((int)(random_next(&state) % 2001) - 1000) / (i % 5 ? 4096 : 4) : 0;
+                kept += in[i] != 0;
+            }
+            encoding_bitmap_int8.encode(in, row + 1, n);
+            encoding_bitmap_int8.decode(row + 1, out, n);
+            encoding_int8_row.encode(in, plain, n);
+            encoding_int8_row.decode(plain, dense, n);
+            for (int64_t i = 0; i < n; i++) ck_assert(out[i] == dense[i]);
+            memcpy(masks, row + 5, (size_t)mask_words(n) * 4);
+            prune_mask_nonzero(in, 1, n, expected);
+            ck_assert_int_eq(memcmp(masks, expected, n ? (size_t)mask_words(n) * 4 : 0), 0);
+            ck_assert_uint_eq(encoding_bitmap_int8.row_bytes(row + 1, n), (size_t)(4 + mask_words(n) * 4 + kept));
+            ck_assert_uint_le(encoding_bitmap_int8.row_bytes(row + 1, n), encoding_row_bytes(&encoding_bitmap_int8, n));
+        }
+    float bad[] = {0, 1, NAN, 0}, out[4];
+    char row[4 + 4 + 4];
+    encoding_bitmap_int8.encode(bad, row, 4);
+    encoding_bitmap_int8.decode(row, out, 4);
+    for (int i = 0; i < 4; i++) ck_assert(isnan(out[i]));
+}
+END_TEST
+
 START_TEST(names) {
 #define X(name) ck_assert_ptr_eq(encoding_find(#name), &encoding_##name);
     ENCODING_LIST(X)
@@ -230,4 +263,4 @@ START_TEST(names) {
 END_TEST
 
 TEST_MAIN("encoding", examples, blocks_by_formula, dense_every_pattern, dense_there_and_back, int8_rows,
-          damage_stays_visible, codes_there_and_back, damage_in_groups_is_named, bitmaps_there_and_back, names)
+          damage_stays_visible, codes_there_and_back, damage_in_groups_is_named, bitmaps_there_and_back, int8_under_bits, names)

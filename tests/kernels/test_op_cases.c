@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "check_main.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/op_cases.c"
 
 /* Weights that are encoded have no kernels on GPUs yet. */
@@ -39,6 +40,65 @@ START_TEST(every_backend_that_computes_agrees) {
         b->close(d);
         ck_assert_msg(bad == 0, "%s: %d of %d cases; first: %s", b->name, bad, op_case_count(), worst);
     }
+}
+END_TEST
+
+/* Products of encoded weights go through other kernels at each level of instructions. */
+START_TEST(every_level_agrees_on_encoded_weights) {
+    for (int level = 0; level < (int)isa_best(); level++) {
+        struct clock clock = {0};
+        struct device *d;
+        struct error e = {0};
+        ck_assert_msg(backend_cpu.open(&(struct device_options){.clock = &clock, .threads = 2, .isa = isa_name((enum isa)level)}, &d, &e) == STATUS_OK, "%s", e.text);
+        for (int i = 0; i < op_case_count(); i++) {
+            struct op_case c;
+            struct op_result r;
+            op_case_get(i, &c);
+            if ((c.kind != OP_LINEAR && c.kind != OP_LINEAR_SWIGLU) || c.variant < INT8) continue;
+            ck_assert_msg(op_case_run(&c, d, &r, &e) == STATUS_OK && r.is_supported, "%s: %s%s", c.name, e.text, r.where);
+            ck_assert_msg(r.worst <= 1, "%s at level %s: %s (%.3g times what is allowed)", c.name, isa_name((enum isa)level), r.where, r.worst);
+        }
+        backend_cpu.close(d);
+    }
+}
+END_TEST
+
+static int is_counted(const struct recipe *r) { return r->kept && *r->kept >= 0; }
+
+/* A device says of a matrix without its zeros how many elements it stores. */
+START_TEST(stored_elements_are_counted) {
+    struct clock clock = {0};
+    struct device *d;
+    struct error e = {0};
+    int seen = 0;
+    ck_assert_int_eq(backend_cpu.open(&(struct device_options){.clock = &clock, .threads = 2}, &d, &e), STATUS_OK);
+    for (int i = 0; i < op_case_count(); i++) {
+        struct op_case c;
+        struct build b;
+        struct prepared *q = NULL;
+        op_case_get(i, &c);
+        if (c.kind != OP_LINEAR || (c.variant != SPARSE && c.variant != SPARSE_INT8) || c.shape->parts[1] || c.shape->rows > 5) continue;
+        build_case(&c, &b);
+        const struct recipe *w = b.p.tensors[b.p.ops[0].in[1]].recipe;
+        ck_assert(w->kept && *w->kept == -1);
+        ck_assert_msg(run_on(&b, d, &q, &e) == STATUS_OK, "%s", e.text);
+        float *row = mem_alloc((size_t)w->cols * sizeof *row);
+        int64_t kept = 0;
+        for (int64_t r = 0; r < w->rows; r++) {
+            ck_assert_int_eq(recipe_decode(w->parts[0], &b.source, r, 1, row, &e), STATUS_OK);
+            for (int64_t j = 0; j < w->cols; j++) kept += row[j] != 0;
+        }
+        ck_assert(is_counted(w) && *w->kept == kept);
+        ck_assert_double_eq(recipe_stored_bytes(w, c.dtype),
+                            (double)w->rows * (double)(mask_words(w->cols) * 4 + (c.variant == SPARSE_INT8 ? 4 : 0)) + (double)(kept * w->encoding->block_bytes));
+        mem_free(row);
+        backend_cpu.release(q);
+        program_free(&b.p);
+        arena_free(&b.a);
+        seen++;
+    }
+    ck_assert_int_gt(seen, 20);
+    backend_cpu.close(d);
 }
 END_TEST
 
@@ -107,4 +167,4 @@ START_TEST(names_are_unique_and_kinds_complete) {
 }
 END_TEST
 
-TEST_MAIN("op_cases", every_backend_that_computes_agrees, a_wrong_backend_is_found_out, names_are_unique_and_kinds_complete)
+TEST_MAIN("op_cases", every_backend_that_computes_agrees, every_level_agrees_on_encoded_weights, stored_elements_are_counted, a_wrong_backend_is_found_out, names_are_unique_and_kinds_complete)

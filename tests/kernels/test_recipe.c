@@ -181,5 +181,33 @@ START_TEST(what_does_not_fit_is_refused) {
 }
 END_TEST
 
-TEST_MAIN("recipe", leaves, unpermuting, encoding_rounds_row_by_row, any_range_of_a_stack, segments_say_what_can_be_used_as_it_lies,
+/* Blocks that are used as they lie: in place, or copied in another order; only what lies so. */
+START_TEST(blocks_as_they_lie) {
+    struct arena a = {0};
+    struct error e = {0};
+    struct recipe_segment s[RECIPE_MAX_SEGMENTS];
+    float y[2 * BLOCK], expected[2 * BLOCK];
+    uint8_t to[2 * 40];
+    const struct recipe *leaf = recipe_leaf(&a, "q", 2, BLOCK), *as = recipe_encode(&a, leaf, &encoding_q8_0);
+    const struct recipe *turned = recipe_encode(&a, recipe_unpermute(&a, leaf, 1), &encoding_q8_0);
+    decode(leaf, 0, 2, expected);
+    decode(as, 0, 2, y);
+    ck_assert_mem_eq(y, expected, sizeof y);
+    ck_assert(recipe_is_verbatim(as) && recipe_is_verbatim(turned) && !recipe_is_verbatim(leaf));
+    ck_assert(!recipe_is_verbatim(recipe_encode(&a, leaf, &encoding_int8_row)));
+    ck_assert(!recipe_is_verbatim(recipe_encode(&a, recipe_prune(&a, leaf, &(struct pruning){.share = 0.5}), &encoding_q8_0)));
+    ck_assert(recipe_hash(as) != recipe_hash(leaf));
+    ck_assert_double_eq(recipe_stored_bytes(turned, DTYPE_BF16), 68);
+    ck_assert_int_eq(recipe_check(turned, &source, &e), STATUS_OK);
+    ck_assert_int_eq(recipe_segments(recipe_concat(&a, (const struct recipe *[]){as, turned}, 2), &source, s, &e), 2);
+    ck_assert(s[0].direct == blocks && s[0].stored == &encoding_q8_0 && s[0].encoding == &encoding_q8_0);
+    ck_assert(!s[1].direct && s[1].encoding == &encoding_q8_0);
+    ck_assert_int_eq(recipe_store(turned, &source, &encoding_q8_0, 0, 2, to, 40, y, &e), STATUS_OK);
+    ck_assert_mem_eq(to, blocks, 34); /* one head of two rows: each is its own */
+    ck_assert_mem_eq(to + 40, blocks + 34, 34);
+    arena_free(&a);
+}
+END_TEST
+
+TEST_MAIN("recipe", blocks_as_they_lie, leaves, unpermuting, encoding_rounds_row_by_row, any_range_of_a_stack, segments_say_what_can_be_used_as_it_lies,
           the_hash_is_the_identity, stored_bytes_follow_the_encodings, what_does_not_fit_is_refused)

@@ -294,6 +294,51 @@ INLINE void block_bitmap(int tall, int rows, const struct few_product *p, int64_
     store_sums(tall, rows, p, j, sum);
 }
 
+/* The bits of 64 elements; of the last 32 where a row has no more words. */
+INLINE uint64_t mask_pair(const char *masks, int64_t i, int64_t k) {
+    uint64_t pair = 0;
+    if (i + DOT_STEP < k) memcpy(&pair, masks + i / 8, sizeof pair);
+    else memcpy(&pair, masks + i / 8, sizeof(uint32_t));
+    return pair;
+}
+
+/* As block_int8, the codes spread out by their masks. */
+INLINE void block_bitmap_int8(int tall, int rows, const struct few_product *p, int64_t j) {
+    const __m512i lower = _mm512_loadu_si512(code_table), upper = _mm512_loadu_si512(upper_table);
+    const char *row[8], *codes[8];
+    const uint16_t *x = p->x;
+    __m512 sum[8][FEW_MAX_ROWS];
+    size_t mask_bytes = (size_t)(p->k + DOT_STEP - 1) / DOT_STEP * sizeof(uint32_t);
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++) {
+        row[a] = (const char *)p->w + p->w_starts[j + a * p->spread];
+        codes[a] = row[a] + sizeof(float) + mask_bytes;
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) sum[a][r] = _mm512_setzero_ps();
+    }
+    for (int64_t i = 0; i < p->k; i += INT8_RUN)
+#pragma GCC unroll 8
+        for (int a = 0; a < tall; a++) {
+            uint64_t mask = mask_pair(row[a] + sizeof(float), i, p->k);
+            __m512i q = _mm512_maskz_expand_epi8(mask, _mm512_loadu_si512(codes[a]));
+            codes[a] += _mm_popcnt_u64(mask);
+            vd even_low = (vd)_mm512_permutexvar_epi16(q, lower), even_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4), upper);
+            vd odd_low = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 8), lower), odd_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 12), upper);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) {
+                vd even = load_pairs(x + r * p->x_stride + i), odd = load_pairs(x + r * p->x_stride + i + INT8_RUN / 2);
+                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], even_low, even), even_high, even);
+                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], odd_low, odd), odd_high, odd);
+            }
+        }
+#pragma GCC unroll 8
+    for (int a = 0; a < tall; a++)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) sum[a][r] = _mm512_mul_ps(sum[a][r], _mm512_set1_ps(row_scale(FEW_INT8, row[a])));
+    store_sums(tall, rows, p, j, sum);
+}
+
+#include "kernels/cpu/isa/few_blocks.h"
 #endif
 
 /* ---- all kinds ---- */
@@ -306,6 +351,8 @@ INLINE void one_block(enum few_kind kind, int64_t group, int tall, int rows, con
     case FEW_INT8_DOT: block_int8(tall, rows, p, j); break;
     case FEW_INT4_DOT: block_int4(tall, rows, group, p, j); break;
     case FEW_BITMAP_DOT: block_bitmap(tall, rows, p, j); break;
+    case FEW_BITMAP_INT8_DOT: block_bitmap_int8(tall, rows, p, j); break;
+    case FEW_Q8_0_DOT: case FEW_Q4_0_DOT: case FEW_Q4_1_DOT: block_of_blocks(kind, tall, rows, p, j); break;
 #endif
     default: (void)group; block(kind, tall, rows, p, j);
     }
@@ -343,6 +390,10 @@ KIND(few_int8, FEW_INT8, 0)
 KIND(few_bf16_dot, FEW_BF16_DOT, 0)
 KIND(few_int8_dot, FEW_INT8_DOT, 0)
 KIND(few_bitmap_dot, FEW_BITMAP_DOT, 0)
+KIND(few_bitmap_int8_dot, FEW_BITMAP_INT8_DOT, 0)
+KIND(few_q8_0_dot, FEW_Q8_0_DOT, 0)
+KIND(few_q4_0_dot, FEW_Q4_0_DOT, 0)
+KIND(few_q4_1_dot, FEW_Q4_1_DOT, 0)
 KIND(int4_dot_32, FEW_INT4_DOT, 32)
 KIND(int4_dot_64, FEW_INT4_DOT, 64)
 KIND(int4_dot_128, FEW_INT4_DOT, 128)
@@ -354,6 +405,7 @@ void ISA_NAME(isa_few)(const struct few_product *p) {
         [FEW_F32] = few_f32, [FEW_BF16] = few_bf16, [FEW_F16] = few_f16, [FEW_INT8] = few_int8,
 #if defined(__AVX512BF16__)
         [FEW_BF16_DOT] = few_bf16_dot, [FEW_INT8_DOT] = few_int8_dot, [FEW_INT4_DOT] = few_int4_dot, [FEW_BITMAP_DOT] = few_bitmap_dot,
+        [FEW_BITMAP_INT8_DOT] = few_bitmap_int8_dot, [FEW_Q8_0_DOT] = few_q8_0_dot, [FEW_Q4_0_DOT] = few_q4_0_dot, [FEW_Q4_1_DOT] = few_q4_1_dot,
 #endif
     };
     kinds[p->kind](p);
