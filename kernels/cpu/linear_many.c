@@ -126,7 +126,7 @@ static struct many many_begin(const struct cpu_call *c, struct dense_set *set) {
     int has_strips = (m.wants.forms & FORM_CODES) != 0;
     m.columns = !m.wants.has_conversion && !has_strips && fits_wide ? WIDE_COLUMNS : CONVERTED_COLUMNS;
     m.stride = m.columns + (has_strips ? STRIP_ROWS : 0);
-    m.shared = share_out(c->q->device->shared, &m.wants, least(m.rows, SHARED_ROWS), m.k);
+    if (m.wants.forms) m.shared = share_out(c->q->device->shared, &m.wants, least(m.rows, SHARED_ROWS), m.k);
     m.y = cpu_scratch(c);
     m.up = m.y + TILE_ELEMENTS;
     m.side = m.up + TILE_ELEMENTS;
