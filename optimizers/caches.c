@@ -80,27 +80,36 @@ void caches_encode(struct pipeline *p, const struct encoding *encoding, const st
 
 /* ---- the receipt ---- */
 
-int caches_in_use(const struct executed *x, char *evidence, size_t bytes) {
-    int64_t calls = 0;
-    int places = 0;
-    double stored = 0, plain = 0;
-    const struct program *counted = NULL; /* programs share their caches: those that one of them writes are all */
-    for (int i = 0; i < x->n_ops; i++) {
-        const struct program *p = x->ops[i].program;
-        const struct op *op = x->ops[i].op;
-        int is_mine = 0;
-        for (int k = 0; k < op->n_in && x->ops[i].calls > 0; k++) {
-            const struct tensor *t = cache_at(p, op, k);
-            if (!t || !t->encoding) continue;
-            is_mine = 1;
-            if (!op_writes_caches(op) || (counted && counted != p)) continue;
-            counted = p;
-            stored += (double)tensor_bytes(t, p->symbol_max);
-            plain += (double)tensor_elements(t, p->symbol_max) * (double)dtype_bytes(t->dtype);
-        }
-        calls += is_mine ? x->ops[i].calls : 0;
-        places += is_mine;
+struct usage {
+    int64_t calls;
+    int places;
+    double stored, plain;              /* bytes */
+    const struct program *counted;     /* programs share their caches: those that one of them writes are all */
+};
+
+static void add_cache(struct usage *u, const struct program *p, const struct tensor *t) {
+    if (u->counted && u->counted != p) return;
+    u->counted = p;
+    u->stored += (double)tensor_bytes(t, p->symbol_max);
+    u->plain += (double)tensor_elements(t, p->symbol_max) * (double)dtype_bytes(t->dtype);
+}
+
+static void add_op(struct usage *u, const struct executed_op *x) {
+    int is_mine = 0;
+    for (int k = 0; k < x->op->n_in; k++) {
+        const struct tensor *t = cache_at(x->program, x->op, k);
+        if (!t || !t->encoding) continue;
+        is_mine = 1;
+        if (op_writes_caches(x->op)) add_cache(u, x->program, t);
     }
-    snprintf(evidence, bytes, "%lld executions over encoded caches at %d places, which take %.4g MB for %.4g", (long long)calls, places, stored / 1e6, plain / 1e6);
-    return calls > 0;
+    u->calls += is_mine ? x->calls : 0;
+    u->places += is_mine;
+}
+
+int caches_in_use(const struct executed *x, char *evidence, size_t bytes) {
+    struct usage u = {0};
+    for (int i = 0; i < x->n_ops; i++)
+        if (x->ops[i].calls > 0) add_op(&u, &x->ops[i]);
+    snprintf(evidence, bytes, "%lld executions over encoded caches at %d places, which take %.4g MB for %.4g", (long long)u.calls, u.places, u.stored / 1e6, u.plain / 1e6);
+    return u.calls > 0;
 }
