@@ -18,7 +18,7 @@
     X(RMSNORM, "rmsnorm")             /* x (R,D), g (D) → (R,D); f[0] eps */ \
     X(LINEAR, "linear")               /* x (R,K), w Σ(Ni,K) [, bias ΣNi] → n outputs (R,Ni): y = x wᵀ + b */ \
     X(ROPE, "rope")                   /* x (R,H·K), pos (R), inv_freq (K/2) → (R,H·K); i[0] heads; half rotation */ \
-    X(KV_WRITE, "kv_write")           /* x (R,G·K), rows (R), pos (R), cache (B,S,G·K) state, in place */ \
+    X(KV_WRITE, "kv_write")           /* x (R,G·K), rows (R), pos (R), cache (B,S,G·K) state (dense or encoded), in place */ \
     X(ATTN_SCORES, "attn_scores")     /* q (R,H·K), kcache, rows, pos → (R,H,S) = q·k; i[0] H, i[1] G */ \
     X(SCALE, "scale")                 /* x → x · f[0] */ \
     X(CAUSAL_MASK, "causal_mask")     /* s (R,H,S), pos (R) → −inf where key > pos */ \
@@ -104,5 +104,8 @@ struct op_row {
 };
 extern const struct op_row op_table[OP_KIND_COUNT];
 int op_find(const char *name); /* -1 where none */
+/* Which of its inputs are caches: [*first, *last), empty where none; and whether it writes them (in place) or reads them. */
+void op_caches(const struct op *op, int *first, int *last);
+int op_writes_caches(const struct op *op);
 
 #endif

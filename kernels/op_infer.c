@@ -57,7 +57,7 @@ static int want_vector(const struct infer *f, const struct tensor *v, const stru
 }
 
 static int want_same(const struct infer *f, const struct tensor *a, const struct tensor *b) {
-    int same = a->dtype == b->dtype && a->n_dims == b->n_dims;
+    int same = a->dtype == b->dtype && a->n_dims == b->n_dims && a->encoding == b->encoding && a->vectors == b->vectors;
     for (int i = 0; same && i < a->n_dims; i++) same = is_same_dim(a->dims[i], b->dims[i]);
     return same ? 1 : refuse_pair(f, a, "differs in shape or type from", b);
 }
@@ -70,6 +70,8 @@ static int want_weight(const struct infer *f, const struct tensor *w, const stru
 /* A cache (B, S, width), in place. */
 static int want_cache(const struct infer *f, const struct tensor *c, int64_t width, const struct tensor *of) {
     if (c->storage != STORAGE_STATE || c->n_dims != 3 || !is_real(c->dtype)) return refuse(f, c, "must be a state (B, S, G*K)");
+    int32_t kv_heads = f->op->kind == OP_KV_WRITE ? 0 : f->op->i[1]; /* KV_WRITE knows of no heads: the cache's are its own */
+    if (c->encoding && kv_heads && c->vectors != kv_heads) return refuse(f, c, "is not encoded by the heads that the operation names");
     if (c->dims[2].symbol == SYMBOL_NONE && c->dims[2].size == width) return 1;
     return refuse_pair(f, c, "is a cache of another width than", of);
 }

@@ -45,6 +45,15 @@ const struct op_row op_table[OP_KIND_COUNT] = {
     ROW(ROPE_KV_WRITE, 8, 8, 1, 1, 1, 0, rope_kv, kv_write),
 };
 
+void op_caches(const struct op *op, int *first, int *last) {
+    static const int8_t places[OP_KIND_COUNT][2] = {[OP_KV_WRITE] = {3, 4}, [OP_ROPE_KV_WRITE] = {6, 8}, [OP_ATTN_SCORES] = {1, 2},
+                                                    [OP_ATTN_VALUES] = {1, 2}, [OP_ATTENTION] = {1, 3}};
+    *first = places[op->kind][0];
+    *last = places[op->kind][1];
+}
+
+int op_writes_caches(const struct op *op) { return op->kind == OP_KV_WRITE || op->kind == OP_ROPE_KV_WRITE; }
+
 int op_find(const char *name) {
     for (int k = 0; k < OP_KIND_COUNT; k++)
         if (strcmp(op_table[k].name, name) == 0) return k;

@@ -28,7 +28,7 @@ static double output_bytes(const struct sizes *s) {
 /* Bytes of the keys or values that the launch's slots hold: what a cache read must touch. */
 static double cache_bytes(const struct sizes *s, int i) {
     const struct tensor *c = in(s, i);
-    return (double)s->f->distinct_keys * (double)c->dims[2].size * (double)dtype_bytes(c->dtype);
+    return (double)s->f->distinct_keys * (double)tensor_row_bytes(c);
 }
 
 /* K·H multiply-adds for each key that a row sees. */
@@ -86,11 +86,15 @@ WORK(attention) {
     return (struct work){2 * visible_flop(s, in(s, 0)), moved};
 }
 
-/* KV_WRITE: x read and written; ROPE_KV_WRITE: q, k, v read and written, q and k turned. */
+/* KV_WRITE: x read and written; ROPE_KV_WRITE: q, k, v read and written, q and k turned. What a cache takes is at its encoding. */
 WORK(kv_write) {
-    int is_fused = s->op->kind == OP_ROPE_KV_WRITE;
+    int is_fused = s->op->kind == OP_ROPE_KV_WRITE, first, last;
+    double rows = (double)dim_value(in(s, 0)->dims[0], s->symbols);
     struct work w = {0};
-    for (int i = 0; i < (is_fused ? 3 : 1); i++) w.bytes += 2 * bytes(s, in(s, i));
+    for (int i = 0; i < (is_fused ? 3 : 1); i++) w.bytes += bytes(s, in(s, i));
+    op_caches(s->op, &first, &last);
+    for (int i = first; i < last; i++) w.bytes += rows * (double)tensor_row_bytes(in(s, i));
+    if (is_fused) w.bytes += output_bytes(s);
     for (int i = is_fused ? 3 : 1; i < (is_fused ? 6 : 3); i++) w.bytes += bytes(s, in(s, i));
     if (is_fused) w.flop = 3 * (elements(s, in(s, 0)) + elements(s, in(s, 1)));
     return w;

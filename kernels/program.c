@@ -167,6 +167,15 @@ int64_t tensor_elements(const struct tensor *t, const int64_t *symbols) {
     return n;
 }
 
+int64_t tensor_vector_length(const struct tensor *t) { return t->dims[t->n_dims - 1].size / t->vectors; }
+
+size_t tensor_vector_bytes(const struct tensor *t) { return encoding_row_bytes(t->encoding, tensor_vector_length(t)); }
+
+size_t tensor_row_bytes(const struct tensor *t) {
+    return t->encoding ? (size_t)t->vectors * tensor_vector_bytes(t) : (size_t)t->dims[t->n_dims - 1].size * dtype_bytes(t->dtype);
+}
+
 size_t tensor_bytes(const struct tensor *t, const int64_t *symbols) {
+    if (t->encoding) return (size_t)(tensor_elements(t, symbols) / t->dims[t->n_dims - 1].size) * tensor_row_bytes(t);
     return (size_t)tensor_elements(t, symbols) * dtype_bytes(t->dtype);
 }

@@ -34,13 +34,18 @@ enum { TENSOR_MAX_DIMS = 4 };
 
 struct tensor {
     const char *name;
-    enum dtype dtype;              /* of a weight: the type that its recipe is stored in unless it encodes */
+    enum dtype dtype;              /* of a weight: the type that its recipe is stored in unless it encodes; of an encoded
+                                    * state: that of what is written to it */
     enum storage storage;
     int n_dims;
     struct dim dims[TENSOR_MAX_DIMS];
     const struct recipe *recipe;   /* weights */
     const void *constant;          /* constants: dense data, arena-owned */
     int is_kept;                   /* an activation that must survive the run (verification reads it) */
+    /* A state's numbers may be encoded: its last dim is then `vectors` of equal length, each a row of the encoding, one
+     * after the other (a cache: a vector for each key-value head). NULL: dense, of its type. */
+    const struct encoding *encoding;
+    int64_t vectors;
 };
 
 struct program {
@@ -108,8 +113,12 @@ char *op_label(const struct program *p, const struct op *op, struct arena *a);
 
 int64_t tensor_elements(const struct tensor *t, const int64_t *symbols);
 size_t tensor_bytes(const struct tensor *t, const int64_t *symbols);
-/* "bf16 (R, 576)" */
-enum { SHAPE_TEXT_BYTES = 112 };
+/* Of a tensor whose last dim is a number: bytes along it. Of an encoded one: bytes and elements of a vector. */
+size_t tensor_row_bytes(const struct tensor *t);
+size_t tensor_vector_bytes(const struct tensor *t);
+int64_t tensor_vector_length(const struct tensor *t);
+/* "bf16 (R, 576)"; "bf16 (B, S, 192) as int8_row by 64" */
+enum { SHAPE_TEXT_BYTES = 160 };
 void tensor_shape_text(const struct tensor *t, char text[SHAPE_TEXT_BYTES]);
 
 /* Activation memory from liveness: first fit by size into one block, 64-byte aligned.

@@ -12,7 +12,8 @@ void tensor_shape_text(const struct tensor *t, char text[SHAPE_TEXT_BYTES]) {
         if (d.symbol == SYMBOL_NONE) at += snprintf(text + at, room, "%s%lld", comma, (long long)d.size);
         else at += snprintf(text + at, room, "%s%s", comma, symbol_name(d.symbol));
     }
-    snprintf(text + at, SHAPE_TEXT_BYTES - (size_t)at, ")");
+    at += snprintf(text + at, SHAPE_TEXT_BYTES - (size_t)at, ")");
+    if (t->encoding) snprintf(text + at, SHAPE_TEXT_BYTES - (size_t)at, " as %.20s by %lld", t->encoding->name, (long long)tensor_vector_length(t));
 }
 
 static void print_step(const struct recipe *r, FILE *out) {

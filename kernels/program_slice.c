@@ -28,7 +28,7 @@ static struct op map_op(struct mapping *m, const struct op *op) {
 }
 
 static int is_same_shape(const struct tensor *a, const struct tensor *b) {
-    int same = a->dtype == b->dtype && a->n_dims == b->n_dims;
+    int same = a->dtype == b->dtype && a->n_dims == b->n_dims && a->encoding == b->encoding && a->vectors == b->vectors;
     for (int i = 0; same && i < a->n_dims; i++)
         same = a->dims[i].symbol == b->dims[i].symbol && a->dims[i].size == b->dims[i].size;
     return same;

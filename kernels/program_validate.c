@@ -25,10 +25,20 @@ static enum status fail(struct check *c, const struct op *op, char *text) {
 
 static const struct tensor *tensor(const struct check *c, int t) { return &c->p->tensors[t]; }
 
-/* The inputs that are states written in place: [*first, *last) of the op's inputs. */
-static void states_written(const struct op *op, int *first, int *last) {
-    *first = op->kind == OP_KV_WRITE ? 3 : op->kind == OP_ROPE_KV_WRITE ? 6 : 0;
-    *last = *first ? op->n_in : 0;
+/* The encodings of states are for operations that take caches; all others read dense numbers. */
+static enum status check_encoded(struct check *c, const struct op *op) {
+    int first, last;
+    op_caches(op, &first, &last);
+    for (int k = 0; k < op->n_in; k++) {
+        const struct tensor *t = tensor(c, op->in[k]);
+        if (!t->encoding) continue;
+        if (k < first || k >= last) return FAIL(c, op, "reads '%s', which is stored as %s, as if it were dense", t->name, t->encoding->name);
+        struct dim width = t->dims[t->n_dims > 0 ? t->n_dims - 1 : 0];
+        if (t->n_dims < 1 || t->vectors <= 0 || width.symbol != SYMBOL_NONE || width.size % t->vectors || width.size / t->vectors % t->encoding->block ||
+            t->encoding->row_bytes)
+            return FAIL(c, op, "reads '%s', whose rows cannot be %lld vectors of %s", t->name, (long long)t->vectors, t->encoding->name);
+    }
+    return STATUS_OK;
 }
 
 static enum status check_arity(struct check *c, const struct op *op) {
@@ -46,7 +56,7 @@ static enum status check_arity(struct check *c, const struct op *op) {
 
 static enum status check_inputs(struct check *c, const struct op *op) {
     int first, last;
-    states_written(op, &first, &last);
+    op_caches(op, &first, &last);
     for (int k = 0; k < op->n_in; k++) {
         const struct tensor *t = tensor(c, op->in[k]);
         if (!c->is_defined[op->in[k]]) return FAIL(c, op, "uses '%s' before it is defined", t->name);
@@ -54,7 +64,7 @@ static enum status check_inputs(struct check *c, const struct op *op) {
         if (c->home[op->in[k]] >= 0 && c->home[op->in[k]] != op->device)
             return FAIL(c, op, "on device %d uses '%s', which is on device %d; a copy is missing", op->device, t->name,
                         c->home[op->in[k]]);
-        for (int j = first; j < last; j++)
+        for (int j = first; j < last && op_writes_caches(op); j++)
             if (j != k && op->in[j] == op->in[k]) return FAIL(c, op, "writes '%s' in place while it reads it", t->name);
     }
     return STATUS_OK;
@@ -110,6 +120,7 @@ static void define(struct check *c, const struct op *op) {
 static enum status check_op(struct check *c, const struct op *op) {
     enum status s = check_arity(c, op);
     if (s == STATUS_OK) s = check_inputs(c, op);
+    if (s == STATUS_OK) s = check_encoded(c, op);
     if (s == STATUS_OK) s = check_outputs(c, op);
     if (s == STATUS_OK) s = check_shapes(c, op);
     if (s == STATUS_OK) define(c, op);

@@ -1,25 +1,30 @@
 /* quantize.c: weights of linear operations in fewer bits: by output channel (int8) or by groups of inputs (int4, int3, int2),
  * rounded to nearest or by HQQ (Badri & Shaji 2023); or the blocks that a GGUF file has them in, used as they lie (stored).
  * Activations stay as they are, or each row is rounded to 8 bits where it enters such an operation (dynamic), so that both operands
- * are codes. */
+ * are codes. Apart from weights, the key-value cache (kv): each head's vector with a scale of its own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/quantize.h"
+#include "optimizers/caches.h"
 #include "optimizers/weights.h"
 
-enum { KIND, GROUP, ROUNDING, ZERO, SCALE, SKIP };
+enum { KIND, GROUP, ROUNDING, ZERO, SCALE, SKIP, KV };
 static const struct setting_spec settings[] = {
-    [KIND] = {"kind", "int8|int8-dynamic|int4|int4-dynamic|int3|int2|stored", "int8",
-              "bits of a weight (int8 has a scale a row, others one a group); dynamic: activations in 8 bits, too; stored: GGUF's Q8_0, Q4_0, Q4_1 as they are"},
+    [KIND] = {"kind", "int8|int8-dynamic|int4|int4-dynamic|int3|int2|stored|none", "int8",
+              "bits of a weight (int8 has a scale a row, others one a group); dynamic: activations in 8 bits, too; stored: GGUF's Q8_0, Q4_0, Q4_1 as they are; none: weights as they are"},
     [GROUP] = {"group", "32|64|128", "64", "neighbouring inputs that share a scale"},
     [ROUNDING] = {"rounding", "rtn|hqq", "rtn", "to nearest, or with zero points moved by half-quadratic steps"},
     [ZERO] = {"zero", "int|float", "int", "zero points: whole, or of the scale's type"},
     [SCALE] = {"scale", "f16|f32", "f16", "type of scales"},
     [SKIP] = {"skip", "text", "head", "weights to leave alone: head, first, last, patterns of names, joined by +; or none"},
+    [KV] = {"kv", "plain|int8", "plain", "the key-value cache: of the activations' type, or 8 bits and a scale for each head's vector"},
     {0},
 };
+
+static int has_weights(const struct settings *s) { return strcmp(s->value[KIND], "none") != 0; }
+static int has_cache(const struct settings *s) { return strcmp(s->value[KV], "plain") != 0; }
 
 struct edit {
     const struct encoding *encoding;   /* NULL: as stored */
@@ -105,6 +110,9 @@ static enum status choose(const struct settings *s, struct edit *out, struct err
 static enum status apply(struct pipeline *p, enum phase phase, const struct settings *s, const struct rewrite_context *context, struct rewrite *out, struct error *e) {
     struct edit k;
     (void)phase;
+    if (!has_weights(s) && !has_cache(s)) return error_set(e, STATUS_INPUT, "kind=none changes nothing without kv=int8");
+    if (has_cache(s)) caches_encode(p, &encoding_int8_row, context, out);
+    if (!has_weights(s)) return STATUS_OK;
     enum status status = choose(s, &k, e);
     k.source = p->weights;
     if (status == STATUS_OK) status = weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e);
@@ -113,11 +121,12 @@ static enum status apply(struct pipeline *p, enum phase phase, const struct sett
     return status;
 }
 
-/* About twice what SmolLM2-135M shows (int8 0.034, with activations 0.084; groups of 64: int4 0.20 by rounding, 0.17 by HQQ). What is
- * stored are the plain form's own numbers, not even rounded to its type. */
+/* About twice what SmolLM2-135M shows (int8 0.034, with activations 0.084; groups of 64: int4 0.20 by rounding, 0.17 by HQQ; the cache
+ * 0.006). What is stored are the plain form's own numbers, not even rounded to its type. */
 static double bound(const struct settings *s) {
     static const double by_bits[] = {[2] = 1.5, [3] = 0.8, [4] = 0.4, [8] = 0.1};
-    return is_stored(s) ? 0 : by_bits[bits_of(s->value[KIND])] + (is_dynamic(s) ? 0.1 : 0);
+    double cache = has_cache(s) ? 0.015 : 0;
+    return cache + (has_weights(s) && !is_stored(s) ? by_bits[bits_of(s->value[KIND])] + (is_dynamic(s) ? 0.1 : 0) : 0);
 }
 
 static int is_quantized(const struct recipe *r) {
@@ -125,12 +134,22 @@ static int is_quantized(const struct recipe *r) {
     return r->encoding->groups || r->encoding->block > 1 || r->encoding == &encoding_int8_row || r->encoding == &encoding_bitmap_int8;
 }
 
+/* Both parts must show where both were asked for. */
 static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
-    (void)s;
-    receipt_from_weights(NULL, r, x, is_quantized, out);
+    char cache[256];
+    out->kind = RECEIPT_IS_ENGAGED;
+    if (has_weights(s)) receipt_from_weights(NULL, r, x, is_quantized, out);
+    if (!has_cache(s)) return;
+    int is_used = caches_in_use(x, cache, sizeof cache);
+    size_t at = strlen(out->evidence);
+    snprintf(out->evidence + at, sizeof out->evidence - at, "%s%s", at ? "; " : "", cache);
+    if (!x->is_complete) out->kind = RECEIPT_IS_UNVERIFIED;
+    else if (r->refused > 0) out->kind = RECEIPT_IS_FALLBACK;
+    else if (!is_used) out->kind = RECEIPT_IS_NO_OP;
+    if (!has_weights(s) && r->reason[0]) snprintf(out->evidence, sizeof out->evidence, "%s: %.200s", cache, r->reason);
 }
 
 const struct optimizer optimizer_quantize = {
-    .name = "quantize", .summary = "weights of linear operations in 8, 4, 3 or 2 bits, or in the blocks of a GGUF file",
+    .name = "quantize", .summary = "weights of linear operations in 8, 4, 3 or 2 bits, or in the blocks of a GGUF file; the key-value cache in 8",
     .phases = 1u << PHASE_WEIGHTS_, .rank = 50, .fidelity = FIDELITY_IS_LOSSY, .bound = bound, .settings = settings, .apply = apply, .receipt = receipt,
 };

@@ -3,6 +3,7 @@
  * Work is cut into items: a block of neighbouring rows of one slot × one key-value head (× a range of keys, where
  * there are too few items for the team). The rows' queries of that head group, up to MAX_QUERIES vectors, meet the
  * keys in tiles of TILE_KEYS: a tile of K is transposed to f32 once and serves all of them, as does a tile of V.
+ * Of a cache in int8 the tiles are its codes: a key's scale multiplies its scores, a value's its probabilities.
  * Every key-value head is so read once for its H/G query heads, and keys that no row of a block sees are not read.
  *
  * Online softmax: Milakov & Gimelshein 2018; tiles and the merging of key ranges: Dao et al. 2022 and 2023. */
@@ -116,14 +117,14 @@ static void each_item(const struct view *v, int is_causal, int can_split, item_k
 /* ---- a member's scratch ---- */
 
 struct buffers {
-    float *q, *keys, *values, *s, *o, *max, *sum;
+    float *q, *keys, *values, *s, *o, *max, *sum, *scales;
     int64_t *visible, *at;   /* at: of each query vector, in elements of the query (or output) row array */
 };
 
 static size_t work_floats(int64_t width, int64_t per) {
     int64_t queries = per > MAX_QUERIES ? per : MAX_QUERIES;
     return (size_t)(queries * pad16(width) + pad16(width) * TILE_KEYS + TILE_KEYS * pad16(width) + queries * TILE_KEYS +
-                    queries * pad16(width) + 2 * pad16(queries) + 4 * pad16(queries));
+                    queries * pad16(width) + 2 * pad16(queries) + 4 * pad16(queries) + TILE_KEYS);
 }
 
 static struct buffers work_in(const struct view *v) {
@@ -138,6 +139,7 @@ static struct buffers work_in(const struct view *v) {
     w.sum = w.max + pad16(queries);
     w.visible = (int64_t *)(void *)(w.sum + pad16(queries));
     w.at = w.visible + pad16(queries);
+    w.scales = (float *)(void *)(w.at + pad16(queries));
     return w;
 }
 
@@ -151,38 +153,59 @@ static void load_queries(const struct view *v, const struct item *i, const struc
     if (scale != 1) v->isa->scale(DTYPE_F32, to, scale, to, i->block.n * n);
 }
 
-static const void *key_at(const struct view *v, const struct item *i, const struct tensor *cache, const void *data, int64_t key) {
-    int64_t slot = v->slot[i->block.first];
-    return cpu_at(data, cache->dtype, (slot * v->positions + key) * cache->dims[2].size + i->group * v->width);
+/* An item's keys or values: vector t lies at base + t · stride, in codes where `has_scales` (each behind its scale). */
+struct run {
+    enum dtype t;
+    const char *base;
+    size_t stride, bytes; /* bytes: of a vector */
+    int has_scales;
+};
+
+static struct run run_of(const struct view *v, const struct item *i, int input) {
+    const struct tensor *cache = cpu_in_type(v->c, input);
+    struct run r = {.t = cache->encoding ? DTYPE_I8 : cache->dtype, .stride = tensor_row_bytes(cache), .has_scales = cache->encoding != NULL};
+    r.bytes = cache->encoding ? tensor_vector_bytes(cache) : (size_t)v->width * dtype_bytes(cache->dtype);
+    r.base = (const char *)cpu_in(v->c, input) + (size_t)(v->slot[i->block.first] * v->positions) * r.stride + (size_t)i->group * r.bytes;
+    return r;
 }
+
+static const char *vector_at(const struct run *r, int64_t key) { return r->base + (size_t)key * r->stride; }
+static const char *numbers_at(const struct run *r, int64_t key) { return vector_at(r, key) + (r->has_scales ? sizeof(float) : 0); }
 
 /* Asks for the lines of the tile of keys from `key` on, where the item has it: rows lie a whole cache row apart, and
  * the hardware's prefetchers give up at such strides. */
-static void ask_tile(const struct view *v, const struct item *i, const struct tensor *cache, const void *data, int64_t key) {
-    int64_t bytes = v->width * (int64_t)dtype_bytes(cache->dtype);
+static void ask_tile(const struct item *i, const struct run *r, int64_t key) {
     for (int64_t last = least(key + TILE_KEYS, i->to); key < last; key++)
-        for (int64_t at = 0; at < bytes; at += CACHE_LINE) __builtin_prefetch((const char *)key_at(v, i, cache, data, key) + at);
+        for (size_t at = 0; at < r->bytes; at += CACHE_LINE) __builtin_prefetch(vector_at(r, key) + at);
+}
+
+/* Column t of w.s (queries, TILE_KEYS) · the scale of vector key + t, t < n. */
+static void scale_columns(const struct view *v, const struct item *i, const struct buffers *w, const struct run *r, int64_t key, int64_t n) {
+    if (!r->has_scales) return;
+    for (int64_t t = 0; t < n; t++) memcpy(&w->scales[t], vector_at(r, key + t), sizeof *w->scales);
+    for (int64_t j = 0; j < i->block.n * v->per; j++) v->isa->mul(DTYPE_F32, w->s + j * TILE_KEYS, w->scales, w->s + j * TILE_KEYS, n);
 }
 
 /* w.s (queries, TILE_KEYS) = q · k for keys key..key+n. */
 static void tile_scores(const struct view *v, const struct item *i, const struct buffers *w, int input, int64_t key, int64_t n) {
-    const struct tensor *cache = cpu_in_type(v->c, input);
-    const void *data = cpu_in(v->c, input);
-    ask_tile(v, i, cache, data, key + TILE_KEYS);
-    v->isa->transpose(cache->dtype, key_at(v, i, cache, data, key), cache->dims[2].size, n, v->width, w->keys, TILE_KEYS);
+    struct run r = run_of(v, i, input);
+    ask_tile(i, &r, key + TILE_KEYS);
+    v->isa->transpose(r.t, numbers_at(&r, key), (int64_t)(r.stride / dtype_bytes(r.t)), n, v->width, w->keys, TILE_KEYS);
     struct tile_product p = {.a = w->q, .b = w->keys, .c = w->s, .m = i->block.n * v->per, .n = pad16(n), .k = v->width,
                              .a_stride = v->width, .b_stride = TILE_KEYS, .c_stride = TILE_KEYS};
     v->isa->tile(&p);
+    scale_columns(v, i, w, &r, key, n);
 }
 
-/* w.o (queries, pad16(width)) += w.s · values of keys key..key+n. */
+/* w.o (queries, pad16(width)) += w.s · values of keys key..key+n; w.s is used up. */
 static void tile_values(const struct view *v, const struct item *i, const struct buffers *w, int input, int64_t key, int64_t n) {
-    const struct tensor *cache = cpu_in_type(v->c, input);
-    const void *data = cpu_in(v->c, input);
+    struct run r = run_of(v, i, input);
     int64_t wide = pad16(v->width);
-    ask_tile(v, i, cache, data, key + TILE_KEYS);
+    ask_tile(i, &r, key + TILE_KEYS);
+    scale_columns(v, i, w, &r, key, n);
     for (int64_t t = 0; t < n; t++)
-        v->isa->to_f32(cache->dtype, key_at(v, i, cache, data, key + t), w->values + t * wide, v->width);
+        if (r.has_scales) v->isa->from_int8(DTYPE_F32, (const int8_t *)numbers_at(&r, key + t), w->values + t * wide, v->width);
+        else v->isa->to_f32(r.t, numbers_at(&r, key + t), w->values + t * wide, v->width);
     struct tile_product p = {.a = w->s, .b = w->values, .c = w->o, .m = i->block.n * v->per, .n = wide, .k = n,
                              .a_stride = TILE_KEYS, .b_stride = wide, .c_stride = wide, .is_added = 1};
     v->isa->tile(&p);

@@ -158,7 +158,12 @@ static enum status cpu_supports(const struct device *device, const struct progra
     int norm = op->kind == OP_RMSNORM ? 1 : op->kind == OP_ADD_RMSNORM ? 2 : op->kind == OP_LINEAR && op->n_in > 2 ? 2 : -1;
     if (norm >= 0 && p->tensors[op->in[norm]].storage != STORAGE_WEIGHT)
         return error_set(e, STATUS_UNSUPPORTED, "%s: '%s' is computed, not a weight", name, p->tensors[op->in[norm]].name);
-    int cache = op->kind == OP_KV_WRITE ? 3 : op->kind == OP_ROPE_KV_WRITE ? 6 : -1;
+    int first, last;
+    op_caches(op, &first, &last);
+    for (int i = first; i < last; i++)
+        if (p->tensors[op->in[i]].encoding && p->tensors[op->in[i]].encoding != &encoding_int8_row)
+            return error_set(e, STATUS_UNSUPPORTED, "%s: no kernel for a cache stored as %s", name, p->tensors[op->in[i]].encoding->name);
+    int cache = op_writes_caches(op) ? first : -1;
     if (cache >= 0 && (p->tensors[op->in[cache]].dtype != p->tensors[op->in[0]].dtype))
         return error_set(e, STATUS_UNSUPPORTED, "%s: a cache of type %s for rows of type %s", name, dtype_name(p->tensors[op->in[cache]].dtype),
                          dtype_name(p->tensors[op->in[0]].dtype));

@@ -43,6 +43,8 @@ struct cpu_state {
     char *name;
     int64_t dims[TENSOR_MAX_DIMS]; /* at the symbols' maxima: its layout */
     enum dtype dtype;
+    const struct encoding *encoding; /* NULL: dense */
+    int64_t vectors;
     void *data;
     size_t bytes;
 };

@@ -109,7 +109,7 @@ struct isa_kernels {
     double (*sum_exp)(enum dtype t, const void *x, float most, float factor, int64_t n); /* Σ exp((x − most)·factor) */
     float (*dot)(enum dtype t, const float *a, const void *b, int64_t n);
     void (*add_scaled)(enum dtype t, const void *x, float f, float *y, int64_t n); /* y += f·x; x of type t */
-    /* y (cols, y_stride) f32 = the transpose of x (rows, cols) of type t; rows ≤ y_stride, columns up to the next
+    /* y (cols, y_stride) f32 = the transpose of x (rows, cols) of type t (i8, too); rows ≤ y_stride, columns up to the next
      * multiple of 16 are zero. x_stride in elements. */
     void (*transpose)(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
     /* A row of masks and 16-bit values spread out: y (n). Masks and values may lie at any byte; 64 bytes may be read past. */

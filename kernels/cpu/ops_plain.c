@@ -179,16 +179,30 @@ void cpu_rope(const struct cpu_call *c) {
     }
 }
 
-/* Row (slot, pos) of a cache (B, S, G·K), laid out at the symbols' maxima; NULL, and a fault, where it has none. */
-static void *cache_row(const struct cpu_call *c, int input, int32_t slot, int32_t pos) {
+/* Row (slot, pos) of a cache (B, S, G·K), dense or encoded, laid out at the symbols' maxima; NULL, and a fault, where it has none. */
+static char *cache_row(const struct cpu_call *c, int input, int32_t slot, int32_t pos) {
     const struct tensor *t = cpu_in_type(c, input);
     const int64_t *most = c->q->head.program->symbol_max;
     int64_t slots = dim_value(t->dims[0], most), positions = dim_value(t->dims[1], most);
     if (slot >= 0 && slot < slots && pos >= 0 && pos < positions)
-        return cpu_at_out(cpu_state_of(c, input), t->dtype, (slot * positions + pos) * t->dims[2].size);
+        return (char *)cpu_state_of(c, input) + (size_t)(slot * positions + pos) * tensor_row_bytes(t);
     cpu_fault(c, STATUS_INPUT, "a key of slot %d, position %d is outside the cache '%s' (%lld slots of %lld positions)", slot, pos,
               t->name, (long long)slots, (long long)positions);
     return NULL;
+}
+
+/* A row of keys or values into the cache: copied, or each head's vector to a scale and codes (encodings/int8_row.c). */
+static void store_row(const struct cpu_call *c, int input, const void *x, char *to) {
+    const struct tensor *t = cpu_in_type(c, input);
+    if (!t->encoding) {
+        memcpy(to, x, tensor_row_bytes(t));
+        return;
+    }
+    int64_t width = tensor_vector_length(t);
+    for (int64_t g = 0; g < t->vectors; g++, to += tensor_vector_bytes(t)) {
+        float scale = cpu_isa(c)->round_row(t->dtype, cpu_at(x, t->dtype, g * width), width, (int8_t *)to + sizeof scale);
+        memcpy(to, &scale, sizeof scale);
+    }
 }
 
 void cpu_kv_write(const struct cpu_call *c) {
@@ -197,8 +211,8 @@ void cpu_kv_write(const struct cpu_call *c) {
     int64_t width = cpu_dim(c, x, 1), first, last;
     cpu_slice(cpu_dim(c, x, 0), 1, c->member, c->members, &first, &last);
     for (int64_t r = first; r < last; r++) {
-        void *to = cache_row(c, 3, slots[r], pos[r]);
-        if (to) memcpy(to, cpu_at(cpu_in(c, 0), x->dtype, r * width), (size_t)width * dtype_bytes(x->dtype));
+        char *to = cache_row(c, 3, slots[r], pos[r]);
+        if (to) store_row(c, 3, cpu_at(cpu_in(c, 0), x->dtype, r * width), to);
     }
 }
 
@@ -209,13 +223,15 @@ void cpu_rope_kv_write(const struct cpu_call *c) {
     cpu_slice(cpu_dim(c, q, 0), 1, c->member, c->members, &first, &last);
     for (int64_t r = first; r < last; r++) {
         const float *cosine, *sine;
-        void *key = cache_row(c, 6, slots[r], pos[r]), *value = cache_row(c, 7, slots[r], pos[r]);
+        char *key = cache_row(c, 6, slots[r], pos[r]), *value = cache_row(c, 7, slots[r], pos[r]);
         find_angles(c, 5, pos[r], &cosine, &sine);
         cpu_isa(c)->rope(q->dtype, cpu_at(cpu_in(c, 0), q->dtype, r * wide), cpu_at_out(cpu_out(c, 0), q->dtype, r * wide),
                          c->o->op->i[0], half, cosine, sine);
         if (!key || !value) continue;
-        cpu_isa(c)->rope(k->dtype, cpu_at(cpu_in(c, 1), k->dtype, r * narrow), key, c->o->op->i[1], half, cosine, sine);
-        memcpy(value, cpu_at(cpu_in(c, 2), k->dtype, r * narrow), (size_t)narrow * dtype_bytes(k->dtype));
+        void *turned = cpu_in_type(c, 6)->encoding ? (void *)((float *)cpu_scratch(c) + 2 * half) : key; /* rounded to its type first, as the plain operations do */
+        cpu_isa(c)->rope(k->dtype, cpu_at(cpu_in(c, 1), k->dtype, r * narrow), turned, c->o->op->i[1], half, cosine, sine);
+        if (turned != key) store_row(c, 6, turned, key);
+        store_row(c, 7, cpu_at(cpu_in(c, 2), k->dtype, r * narrow), value);
     }
 }
 
@@ -224,7 +240,10 @@ void cpu_need_plain(const struct program *p, const struct op *op, struct cpu_nee
     const struct tensor *first = op->n_in ? &p->tensors[op->in[0]] : NULL;
     if (op->kind == OP_EMBED) out->scratch = (size_t)first->recipe->cols * sizeof(float);
     if (op->kind == OP_ROPE) out->scratch = 2 * (size_t)p->tensors[op->in[2]].dims[0].size * sizeof(float);
-    if (op->kind == OP_ROPE_KV_WRITE) out->scratch = 2 * (size_t)p->tensors[op->in[5]].dims[0].size * sizeof(float);
+    if (op->kind == OP_ROPE_KV_WRITE) { /* angles; a row of keys turned */
+        const struct tensor *k = &p->tensors[op->in[1]];
+        out->scratch = 2 * (size_t)p->tensors[op->in[5]].dims[0].size * sizeof(float) + (size_t)k->dims[1].size * dtype_bytes(k->dtype);
+    }
     /* logits as f32 and, for each candidate, its index */
     if (op->kind == OP_SAMPLE) out->scratch = (size_t)first->dims[1].size * (sizeof(float) + sizeof(int32_t));
 }

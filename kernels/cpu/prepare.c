@@ -33,7 +33,7 @@ enum status cpu_scratch_grow(void **blocks, int n, size_t *have, size_t want, st
 static int has_layout(const struct cpu_state *s, const struct tensor *t, const int64_t *most) {
     for (int i = 0; i < t->n_dims; i++)
         if (s->dims[i] != dim_value(t->dims[i], most)) return 0;
-    return s->dtype == t->dtype;
+    return s->dtype == t->dtype && s->encoding == t->encoding && s->vectors == t->vectors;
 }
 
 static enum status find_state(struct cpu_device *d, const struct tensor *t, const int64_t *most, void **out, struct error *e) {
@@ -41,14 +41,14 @@ static enum status find_state(struct cpu_device *d, const struct tensor *t, cons
         if (strcmp(d->states[i].name, t->name) != 0) continue;
         *out = d->states[i].data;
         if (has_layout(&d->states[i], t, most)) return STATUS_OK;
-        return error_set(e, STATUS_INTERNAL, "state '%s' has another shape or type than in the program prepared before", t->name);
+        return error_set(e, STATUS_INTERNAL, "state '%s' has another shape, type or encoding than in the program prepared before", t->name);
     }
     size_t bytes = tensor_bytes(t, most);
     void *data = mem_try(bytes);
     if (!data) return error_set(e, STATUS_NO_MEMORY, "no memory for state '%s' (%zu bytes)", t->name, bytes);
     LIST_GROW(d->states, d->n_states, d->state_capacity);
     struct cpu_state *s = &d->states[d->n_states++];
-    *s = (struct cpu_state){.name = mem_copy_string(t->name), .dtype = t->dtype, .data = data, .bytes = bytes};
+    *s = (struct cpu_state){.name = mem_copy_string(t->name), .dtype = t->dtype, .encoding = t->encoding, .vectors = t->vectors, .data = data, .bytes = bytes};
     for (int i = 0; i < t->n_dims; i++) s->dims[i] = dim_value(t->dims[i], most);
     *out = data;
     return STATUS_OK;

@@ -164,6 +164,7 @@ enum status cuda_supports(const struct device *d, const struct program *p, const
     if (!launchers[op->kind]) return error_set(e, STATUS_UNSUPPORTED, "%s: no kernel", name);
     for (int i = 0; i < op->n_in; i++) {
         const struct tensor *t = &p->tensors[op->in[i]];
+        if (t->encoding) return error_set(e, STATUS_UNSUPPORTED, "%s: cache '%s' is stored as %s, for which there is no kernel yet", name, t->name, t->encoding->name);
         const struct recipe *encoded = t->recipe ? recipe_find(t->recipe, is_encoded) : NULL;
         if (encoded) return error_set(e, STATUS_UNSUPPORTED, "%s: weight '%s' is stored as %s, for which there is no kernel yet", name, t->name, encoded->encoding->name);
     }

@@ -54,11 +54,20 @@ static enum status check_places(const struct reference_call *c, int rows, int po
     return s == STATUS_OK ? reference_check_ids(c, pos, n, cache_dim(c, cache, 1), "position") : s;
 }
 
+/* The row, vector by vector, as the cache's encoding keeps it. */
+static void encode_row(const struct tensor *cache, const double *x, double *to) {
+    int64_t width = tensor_vector_length(cache);
+    for (int64_t g = 0; g < cache->vectors; g++) reference_round(cache->encoding, x + g * width, to + g * width, width);
+}
+
 static void write_rows(const struct reference_call *c, const double *x, int rows, int pos, int cache) {
     int64_t n = reference_in_dim(c, 0, 0), width = cache_dim(c, cache, 2);
-    for (int64_t r = 0; r < n; r++)
-        memcpy(cache_row(c, cache, reference_ids(c, rows)[r], reference_ids(c, pos)[r]), x + r * width,
-               (size_t)width * sizeof *x);
+    const struct tensor *t = reference_type(c, c->op->in[cache]);
+    for (int64_t r = 0; r < n; r++) {
+        double *to = cache_row(c, cache, reference_ids(c, rows)[r], reference_ids(c, pos)[r]);
+        if (t->encoding) encode_row(t, x + r * width, to);
+        else memcpy(to, x + r * width, (size_t)width * sizeof *x);
+    }
 }
 
 enum status reference_kv_write(const struct reference_call *c) {

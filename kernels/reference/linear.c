@@ -90,20 +90,22 @@ static enum status run_tile(const struct reference_call *c, const struct product
     return STATUS_OK;
 }
 
-/* Each row in float32, through the encoding that has this rounding. */
-static enum status round_rows(struct product *p, struct error *e) {
-    int64_t k = p->weight->cols;
-    float *row = mem_alloc((size_t)(k + 1) * sizeof *row);
-    void *codes = mem_alloc(encoding_row_bytes(&encoding_int8_row, k));
-    p->rounded = mem_try((size_t)(p->rows * k) * sizeof *p->rounded);
-    for (int64_t r = 0; r < p->rows && p->rounded; r++) {
-        for (int64_t i = 0; i < k; i++) row[i] = (float)p->x[r * k + i];
-        encoding_int8_row.encode(row, codes, k);
-        encoding_int8_row.decode(codes, row, k);
-        for (int64_t i = 0; i < k; i++) p->rounded[r * k + i] = (double)row[i];
-    }
+void reference_round(const struct encoding *encoding, const double *x, double *y, int64_t n) {
+    float *row = mem_alloc((size_t)(n + 1) * sizeof *row);
+    void *codes = mem_alloc(encoding_row_bytes(encoding, n));
+    for (int64_t i = 0; i < n; i++) row[i] = (float)x[i];
+    encoding->encode(row, codes, n);
+    encoding->decode(codes, row, n);
+    for (int64_t i = 0; i < n; i++) y[i] = (double)row[i];
     mem_free(row);
     mem_free(codes);
+}
+
+/* Each row through the encoding that has this rounding. */
+static enum status round_rows(struct product *p, struct error *e) {
+    int64_t k = p->weight->cols;
+    p->rounded = mem_try((size_t)(p->rows * k) * sizeof *p->rounded);
+    for (int64_t r = 0; r < p->rows && p->rounded; r++) reference_round(&encoding_int8_row, p->x + r * k, p->rounded + r * k, k);
     return p->rounded ? STATUS_OK : error_set(e, STATUS_NO_MEMORY, "no memory for %lld rounded rows", (long long)p->rows);
 }
 

@@ -30,9 +30,14 @@ static void reference_close(struct device *device) {
 }
 
 static enum status reference_supports(const struct device *d, const struct program *p, const struct op *op, struct error *e) {
-    (void)d, (void)p;
+    (void)d;
     if (op->kind == OP_COPY && op->i[0] != op->device)
         return error_set(e, STATUS_UNSUPPORTED, "a copy between devices is the executor's");
+    for (int i = 0; i < op->n_in; i++) {
+        const struct tensor *t = &p->tensors[op->in[i]];
+        if (t->encoding && !t->encoding->encode)
+            return error_set(e, STATUS_UNSUPPORTED, "%s: Assay reads %s but does not write it", op_table[op->kind].name, t->encoding->name);
+    }
     return STATUS_OK;
 }
 
@@ -58,14 +63,16 @@ static enum status find_state(struct reference_device *d, const struct tensor *t
     for (size_t i = 0; i < d->n_states; i++) {
         if (strcmp(d->states[i].name, t->name) != 0) continue;
         *out = d->states[i].data;
-        if (d->states[i].elements == elements) return STATUS_OK;
-        return error_set(e, STATUS_INTERNAL, "state '%s' has %zu elements here and %zu in another program", t->name, elements,
-                         d->states[i].elements);
+        if (d->states[i].elements != elements)
+            return error_set(e, STATUS_INTERNAL, "state '%s' has %zu elements here and %zu in another program", t->name, elements,
+                             d->states[i].elements);
+        if (d->states[i].encoding == t->encoding && d->states[i].vectors == t->vectors) return STATUS_OK;
+        return error_set(e, STATUS_INTERNAL, "state '%s' has another encoding in another program", t->name);
     }
     *out = mem_try(elements * sizeof(double));
     if (!*out) return error_set(e, STATUS_NO_MEMORY, "no memory for state '%s' (%zu float64)", t->name, elements);
     LIST_GROW(d->states, d->n_states, d->capacity);
-    d->states[d->n_states++] = (struct reference_state){mem_copy_string(t->name), *out, elements};
+    d->states[d->n_states++] = (struct reference_state){mem_copy_string(t->name), *out, elements, t->encoding, t->vectors};
     d->use.state_bytes += elements * sizeof(double);
     return STATUS_OK;
 }
@@ -165,9 +172,32 @@ static enum status reference_bind(struct prepared *prepared, const int64_t symbo
 
 /* ---- in and out ---- */
 
+/* What can be read or written by itself: an element, or an encoded vector. */
+static size_t unit_bytes(const struct tensor *t) { return t->encoding ? tensor_vector_bytes(t) : dtype_bytes(t->dtype); }
+
+static void load_vectors(const struct tensor *t, const void *from, size_t n, double *to) {
+    size_t width = (size_t)tensor_vector_length(t);
+    float *row = mem_alloc((width + 1) * sizeof *row);
+    for (size_t v = 0; v < n; v++) {
+        t->encoding->decode((const char *)from + v * unit_bytes(t), row, (int64_t)width);
+        for (size_t i = 0; i < width; i++) to[v * width + i] = (double)row[i];
+    }
+    mem_free(row);
+}
+
+static void store_vectors(const struct tensor *t, const double *from, size_t n, void *to) {
+    size_t width = (size_t)tensor_vector_length(t);
+    float *row = mem_alloc((width + 1) * sizeof *row);
+    for (size_t v = 0; v < n; v++) {
+        for (size_t i = 0; i < width; i++) row[i] = (float)from[v * width + i];
+        t->encoding->encode(row, (char *)to + v * unit_bytes(t), (int64_t)width);
+    }
+    mem_free(row);
+}
+
 static enum status check_range(const struct reference_prepared *q, int tensor, size_t offset, size_t bytes, struct error *e) {
     const struct tensor *t = &q->head.program->tensors[tensor];
-    size_t whole = tensor_bytes(t, q->head.program->symbol_max), width = dtype_bytes(t->dtype);
+    size_t whole = tensor_bytes(t, q->head.program->symbol_max), width = unit_bytes(t);
     int is_shared = t->storage == STORAGE_ACTIVATION && !t->is_kept; /* its memory serves others as well */
     if (is_shared || (!q->real[tensor] && !q->whole[tensor]))
         return error_set(e, STATUS_INTERNAL, "'%s', of kind %s, has no memory of its own", t->name, storage_name(t->storage));
@@ -179,23 +209,27 @@ static enum status check_range(const struct reference_prepared *q, int tensor, s
 static enum status reference_write(struct prepared *prepared, int tensor, size_t offset, const void *src, size_t bytes,
                                    struct error *e) {
     struct reference_prepared *q = prepared_self(prepared);
-    enum dtype t = q->head.program->tensors[tensor].dtype;
-    size_t width = dtype_bytes(t);
+    const struct tensor *t = &q->head.program->tensors[tensor];
     enum status s = check_range(q, tensor, offset, bytes, e);
     if (s != STATUS_OK || bytes == 0) return s;
+    size_t first = offset / unit_bytes(t), n = bytes / unit_bytes(t);
     if (q->whole[tensor]) memcpy((char *)q->whole[tensor] + offset, src, bytes);
-    for (size_t i = 0; q->real[tensor] && i < bytes / width; i++) q->real[tensor][offset / width + i] = load(t, src, i);
+    else if (t->encoding) load_vectors(t, src, n, q->real[tensor] + (int64_t)first * tensor_vector_length(t));
+    else
+        for (size_t i = 0; i < n; i++) q->real[tensor][first + i] = load(t->dtype, src, i);
     return STATUS_OK;
 }
 
 static enum status reference_read(struct prepared *prepared, int tensor, size_t offset, void *dst, size_t bytes, struct error *e) {
     struct reference_prepared *q = prepared_self(prepared);
-    enum dtype t = q->head.program->tensors[tensor].dtype;
-    size_t width = dtype_bytes(t);
+    const struct tensor *t = &q->head.program->tensors[tensor];
     enum status s = check_range(q, tensor, offset, bytes, e);
     if (s != STATUS_OK || bytes == 0) return s;
+    size_t first = offset / unit_bytes(t), n = bytes / unit_bytes(t);
     if (q->whole[tensor]) memcpy(dst, (const char *)q->whole[tensor] + offset, bytes);
-    for (size_t i = 0; q->real[tensor] && i < bytes / width; i++) store(t, dst, i, q->real[tensor][offset / width + i]);
+    else if (t->encoding) store_vectors(t, q->real[tensor] + (int64_t)first * tensor_vector_length(t), n, dst);
+    else
+        for (size_t i = 0; i < n; i++) store(t->dtype, dst, i, q->real[tensor][first + i]);
     return STATUS_OK;
 }
 

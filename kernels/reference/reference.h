@@ -15,10 +15,13 @@ enum { REFERENCE_IS_PARALLEL = 0 };
 enum { REFERENCE_IS_PARALLEL = 1 };
 #endif
 
+/* Encoded states hold what their codes stand for. */
 struct reference_state {
     char *name;
     double *data;
     size_t elements;
+    const struct encoding *encoding;
+    int64_t vectors;
 };
 
 struct reference_device {
@@ -75,6 +78,9 @@ static inline const struct recipe *reference_recipe(const struct reference_call 
 
 /* INPUT where one of n ids is outside [0, limit); `what` names them. */
 enum status reference_check_ids(const struct reference_call *c, int i, int64_t n, int64_t limit, const char *what);
+
+/* y (n) = x as the encoding keeps it: to float32 and there, then back. x and y may be the same. */
+void reference_round(const struct encoding *encoding, const double *x, double *y, int64_t n);
 
 /* A weight that is a vector, whole, as doubles; NULL with the error. Owned: mem_free. */
 double *reference_vector(const struct reference_call *c, int i);

@@ -11,11 +11,11 @@
 enum places { ONE_SLOT, UNEQUAL, DECODE, CHUNK, SHUFFLED }; /* which slot and position each row has */
 enum variant { DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
                INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4, SPARSE_INT8, SPARSE_INT8_PART, AS_Q8_0, AS_Q4_0, AS_Q4_1, AS_MIXED,
-               INT8_DYNAMIC, INT8_DYNAMIC_PART, INT4_DYNAMIC, INT4_HQQ_DYNAMIC, INT3_DYNAMIC };
+               INT8_DYNAMIC, INT8_DYNAMIC_PART, INT4_DYNAMIC, INT4_HQQ_DYNAMIC, INT3_DYNAMIC, INT8_CACHE };
 static const char *const variant_names[] = {"", "bias", "f32 out", "q8_0", "q4_0", "q4_1", "int8_row", "int8_row part", "unpermuted",
                                             "int4_g32", "int4_g64_f32_z by HQQ", "int3_g32_z", "int2_g128", "bitmap", "bitmap part", "pruned int4_g64",
                                             "bitmap_int8", "bitmap_int8 part", "q8_0 as stored", "q4_0 as stored", "q4_1 as stored", "stored blocks of all kinds",
-                                            "int8_row dynamic", "int8_row dynamic part", "int4_g32 dynamic", "int4_g64_f32_z by HQQ dynamic", "int3_g32_z dynamic"};
+                                            "int8_row dynamic", "int8_row dynamic part", "int4_g32 dynamic", "int4_g64_f32_z by HQQ dynamic", "int3_g32_z dynamic", "int8_row cache"};
 
 struct op_shape {
     int64_t rows;                 /* R, or B of what has a row a slot */
@@ -45,6 +45,7 @@ static const struct op_shape attention_shapes[] = { /* R, K, H, G, B, S */
 static const struct op_shape logits_shapes[] = {ROWS(1, 1), ROWS(5, 33), ROWS(3, 1000), ROWS(9, 32000), ROWS(0, 50)};
 
 static const enum variant weightless[] = {DENSE};
+static const enum variant cache_variants[] = {DENSE, INT8_CACHE};
 static const enum variant table_variants[] = {DENSE, STORED_Q8_0, STORED_Q4_1, INT8, INT4, SPARSE, SPARSE_INT8, AS_Q4_1};
 static const enum variant product_variants[] = {DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
                                                 INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4, SPARSE_INT8, SPARSE_INT8_PART, AS_Q8_0, AS_Q4_0, AS_Q4_1, AS_MIXED,
@@ -63,12 +64,12 @@ struct group {
 #define GROUP(kind, shapes, variants) {OP_##kind, shapes, COUNT(shapes), variants, COUNT(variants)}
 static const struct group groups[] = {
     GROUP(EMBED, table_shapes, table_variants), GROUP(RMSNORM, rows_shapes, weightless), GROUP(LINEAR, product_shapes, product_variants),
-    GROUP(ROPE, attention_shapes, weightless), GROUP(KV_WRITE, attention_shapes, weightless), GROUP(ATTN_SCORES, attention_shapes, weightless),
+    GROUP(ROPE, attention_shapes, weightless), GROUP(KV_WRITE, attention_shapes, cache_variants), GROUP(ATTN_SCORES, attention_shapes, cache_variants),
     GROUP(SCALE, attention_shapes, weightless), GROUP(CAUSAL_MASK, attention_shapes, weightless), GROUP(SOFTMAX, attention_shapes, weightless),
-    GROUP(ATTN_VALUES, attention_shapes, weightless), GROUP(ADD, rows_shapes, weightless), GROUP(MUL, rows_shapes, weightless),
+    GROUP(ATTN_VALUES, attention_shapes, cache_variants), GROUP(ADD, rows_shapes, weightless), GROUP(MUL, rows_shapes, weightless),
     GROUP(SILU, rows_shapes, weightless), GROUP(GATHER_ROWS, table_shapes, weightless), GROUP(SAMPLE, logits_shapes, weightless),
-    GROUP(NLL, logits_shapes, weightless), GROUP(COPY, rows_shapes, weightless), GROUP(ATTENTION, attention_shapes, weightless),
-    GROUP(ADD_RMSNORM, rows_shapes, weightless), GROUP(LINEAR_SWIGLU, pair_shapes, pair_variants), GROUP(ROPE_KV_WRITE, attention_shapes, weightless)};
+    GROUP(NLL, logits_shapes, weightless), GROUP(COPY, rows_shapes, weightless), GROUP(ATTENTION, attention_shapes, cache_variants),
+    GROUP(ADD_RMSNORM, rows_shapes, weightless), GROUP(LINEAR_SWIGLU, pair_shapes, pair_variants), GROUP(ROPE_KV_WRITE, attention_shapes, cache_variants)};
 static const enum dtype case_types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
 
 /* The variant whose weights are the same, but whose rows of x are as they are; -1: it is such a one. */
@@ -256,7 +257,8 @@ static int vector(struct build *b, int64_t rows, int64_t cols) {
 /* ---- tensors with their data ---- */
 
 static void *keep_fill(struct build *b, int tensor, int64_t n) {
-    size_t bytes = (size_t)n * dtype_bytes(b->p.tensors[tensor].dtype);
+    const struct tensor *t = &b->p.tensors[tensor];
+    size_t bytes = t->encoding ? tensor_bytes(t, b->p.symbol_max) : (size_t)n * dtype_bytes(t->dtype);
     b->fills[b->n_fills] = (struct fill){tensor, arena_alloc(&b->a, bytes + 1), bytes};
     return b->fills[b->n_fills++].data;
 }
@@ -308,14 +310,30 @@ static void places(struct build *b, int *slots, int *pos) {
     b->pos = pos_data;
 }
 
+/* n numbers in vectors of `width` to their bytes. */
+static void fill_vectors(struct build *b, const struct tensor *t, int64_t n, char *to) {
+    int64_t width = tensor_vector_length(t);
+    float *row = arena_alloc(&b->a, (size_t)width * sizeof *row);
+    for (int64_t at = 0; at < n; at += width, to += tensor_vector_bytes(t)) {
+        for (int64_t i = 0; i < width; i++) row[i] = grid(b) / 4;
+        t->encoding->encode(row, to, width);
+    }
+}
+
 /* A state is filled whole, at the symbols' maxima; devices keep states by name, so cases must not share one. */
 static int cache(struct build *b, const char *name) {
     const struct op_shape *s = b->c->shape;
     const struct dim dims[] = {dim_symbol(SYMBOL_B), dim_symbol(SYMBOL_S), dim_of(s->kv_heads * s->width)};
     int t = program_state(&b->p, arena_printf(&b->a, "%s of %s", name, b->c->name), b->c->dtype, 3, dims);
     int64_t n = tensor_elements(&b->p.tensors[t], b->p.symbol_max);
+    if (b->c->variant == INT8_CACHE) {
+        b->p.tensors[t].encoding = &encoding_int8_row;
+        b->p.tensors[t].vectors = s->kv_heads;
+    }
     void *data = keep_fill(b, t, n);
-    for (int64_t i = 0; i < n; i++) put(b->c->dtype, data, i, grid(b) / 4);
+    if (b->c->variant == INT8_CACHE) fill_vectors(b, &b->p.tensors[t], n, data);
+    else
+        for (int64_t i = 0; i < n; i++) put(b->c->dtype, data, i, grid(b) / 4);
     return t;
 }
 
@@ -469,6 +487,18 @@ struct comparison {
     int64_t n;
 };
 
+/* Element i, decoded where the tensor is encoded; `step` of its codes, 0 where it is dense. */
+static double number(const struct comparison *k, const void *from, int64_t i, double *step) {
+    *step = 0;
+    if (!k->t->encoding) return get(k->t->dtype, from, i);
+    float scale;
+    int64_t width = tensor_vector_length(k->t);
+    const char *vector = (const char *)from + i / width * (int64_t)tensor_vector_bytes(k->t);
+    memcpy(&scale, vector, sizeof scale);
+    *step = (double)scale;
+    return (double)scale * ((const int8_t *)vector)[(int64_t)sizeof scale + i % width];
+}
+
 static int is_left_out(const struct build *b, const struct comparison *k, int64_t i) {
     int64_t keys = b->c->shape->keys;
     return b->pos && k->t->n_dims == 3 && k->t->storage == STORAGE_OUTPUT && i % keys > b->pos[i / (keys * b->c->shape->heads)];
@@ -476,20 +506,21 @@ static int is_left_out(const struct build *b, const struct comparison *k, int64_
 
 /* Root of the mean square of a row's finite values, as the judge has them. */
 static double row_rms(const struct comparison *k, int64_t first, int64_t width) {
-    double sum = 0;
+    double sum = 0, step;
     for (int64_t i = first; i < first + width; i++)
-        if (isfinite(get(k->t->dtype, k->judge, i))) sum += pow(get(k->t->dtype, k->judge, i), 2);
+        if (isfinite(number(k, k->judge, i, &step))) sum += pow(number(k, k->judge, i, &step), 2);
     return sqrt(sum / (double)width);
 }
 
 static void compare(const struct build *b, const struct comparison *k, struct op_result *out) {
     int64_t width = k->t->n_dims > 1 ? dim_value(k->t->dims[k->t->n_dims - 1], k->t->storage == STORAGE_STATE ? b->p.symbol_max : b->symbols) : k->n;
-    double rms = 0;
+    double rms = 0, step;
     for (int64_t i = 0; i < k->n; i++) {
-        double is = get(k->t->dtype, k->is, i), judge = get(k->t->dtype, k->judge, i);
+        double is = number(k, k->is, i, &step), judge = number(k, k->judge, i, &step);
         if (i % width == 0) rms = row_rms(k, i, width);
         if (is_left_out(b, k, i) || is == judge) continue;
-        double ratio = k->t->dtype == DTYPE_I32 ? INFINITY : fabs(is - judge) / allowed(b->c, judge, rms);
+        if (b->c->kind != OP_ROPE_KV_WRITE) step = 0; /* what is turned before it is rounded may fall to the next code */
+        double ratio = k->t->dtype == DTYPE_I32 ? INFINITY : fabs(is - judge) / (step + allowed(b->c, judge, rms));
         if (!(ratio <= out->worst)) { /* NaN is the worst */
             out->worst = isnan(ratio) ? INFINITY : ratio;
             snprintf(out->where, sizeof out->where, "'%.80s'[%lld] is %.9g, the judge has %.9g", k->t->name, (long long)i, is, judge);

@@ -436,6 +436,14 @@ START_TEST(test_transpose) {
             for (int64_t i = 0; i < (rows + 15) / 16 * 16; i++)
                 ck_assert(y[j * ROWS + i] == (i < rows ? load(types[k], x, i * STRIDE + j) : 0));
     }
+    int8_t codes[STRIDE * ROWS];
+    for (int i = 0; i < STRIDE * ROWS; i++) codes[i] = (int8_t)(i * 37 % 256 - 128);
+    EACH_LEVEL(level) for (int64_t rows = 1; rows <= ROWS; rows += 9) for (size_t c = 0; c < COUNT(widths); c++) {
+        isa_table((enum isa)level)->transpose(DTYPE_I8, codes, STRIDE, rows, widths[c], y, ROWS);
+        for (int64_t j = 0; j < widths[c]; j++)
+            for (int64_t i = 0; i < (rows + 15) / 16 * 16; i++)
+                ck_assert(y[j * ROWS + i] == (i < rows ? (float)codes[i * STRIDE + j] : 0));
+    }
 }
 END_TEST
 

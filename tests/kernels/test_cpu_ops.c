@@ -32,6 +32,8 @@ struct trial {
     enum dtype t;
     int64_t symbols[SYMBOL_COUNT];
     int64_t vocabulary;          /* bound of ids and targets */
+    int64_t vectors;             /* caches are encoded, so many vectors a row; 0: dense */
+    int is_turned;               /* what a cache takes is computed before it is rounded: it may fall to the next code */
     int is_causal;               /* positions of a slot's rows follow each other; else anywhere */
     double tolerance;            /* relative to the largest; 0: from the type */
 };
@@ -57,7 +59,10 @@ static int batch_input(struct trial *k, const char *name, enum dtype t, int64_t 
 
 static int cache(struct trial *k, const char *name, int64_t width) {
     const struct dim dims[] = {dim_symbol(SYMBOL_B), dim_symbol(SYMBOL_S), dim_of(width)};
-    return program_state(&k->p, name, k->t, 3, dims);
+    int t = program_state(&k->p, name, k->t, 3, dims);
+    if (k->vectors) k->p.tensors[t].encoding = &encoding_int8_row;
+    k->p.tensors[t].vectors = k->vectors;
+    return t;
 }
 
 static const struct recipe *leaf(struct trial *k, const char *name, int64_t rows, int64_t cols) {
@@ -103,7 +108,27 @@ static int32_t whole_at(const struct trial *k, const char *name, int64_t i, uint
     return (int32_t)(bits % (uint64_t)k->vocabulary);
 }
 
+/* n numbers of an encoded state to or from f32. */
+static void convert_vectors(const struct tensor *t, int64_t n, void *codes, float *numbers, int is_encoding) {
+    int64_t width = tensor_vector_length(t);
+    char *at = codes;
+    for (int64_t i = 0; i < n; i += width, at += tensor_vector_bytes(t))
+        if (is_encoding) t->encoding->encode(numbers + i, at, width);
+        else t->encoding->decode(at, numbers + i, width);
+}
+
 static void make_data(const struct trial *k, const struct tensor *t, void *to) {
+    if (t->encoding) {
+        struct tensor dense = *t;
+        dense.encoding = NULL;
+        dense.dtype = DTYPE_F32;
+        int64_t n = tensor_elements(t, k->p.symbol_max);
+        float *numbers = mem_alloc((size_t)n * sizeof *numbers);
+        make_data(k, &dense, numbers);
+        convert_vectors(t, n, to, numbers, 1);
+        mem_free(numbers);
+        return;
+    }
     uint64_t seed = hash_bytes(77, t->name, strlen(t->name));
     int64_t n = tensor_elements(t, t->storage == STORAGE_STATE ? k->p.symbol_max : k->symbols);
     for (int64_t i = 0; i < n; i++) {
@@ -175,17 +200,25 @@ static void compare_tensor(const struct trial *k, int i, struct side *got, struc
     int64_t n = tensor_elements(t, symbols);
     size_t bytes = tensor_bytes(t, symbols);
     void *a = mem_alloc(bytes), *b = mem_alloc(bytes);
+    enum dtype dtype = t->encoding ? DTYPE_F32 : t->dtype;
     ck_assert_int_eq(got->b->read(got->q, i, 0, a, bytes, &e), STATUS_OK);
     ck_assert_int_eq(want->b->read(want->q, i, 0, b, bytes, &e), STATUS_OK);
+    for (int side = 0; side < 2 && t->encoding; side++) {
+        void **p = side ? &b : &a, *codes = *p;
+        *p = mem_alloc((size_t)n * sizeof(float));
+        convert_vectors(t, n, codes, *p, 0);
+        mem_free(codes);
+    }
     double most = 0, tolerance = k->tolerance > 0 ? k->tolerance : t->dtype == DTYPE_F32 ? 3e-6 : t->dtype == DTYPE_BF16 ? 6e-3 : 8e-4;
-    for (int64_t j = 0; j < n && t->dtype != DTYPE_I32; j++)
-        if (isfinite(load_real(t->dtype, b, j))) most = fmax(most, fabs(load_real(t->dtype, b, j)));
+    if (t->encoding && k->is_turned) tolerance += 1.01 / 127;
+    for (int64_t j = 0; j < n && dtype != DTYPE_I32; j++)
+        if (isfinite(load_real(dtype, b, j))) most = fmax(most, fabs(load_real(dtype, b, j)));
     for (int64_t j = 0; j < n; j++) {
         if (t->dtype == DTYPE_I32) {
             REQUIRE(((int32_t *)a)[j] == ((int32_t *)b)[j], "%s: %s[%d] is %d, not %d", what, t->name, (int)j, ((int32_t *)a)[j], ((int32_t *)b)[j]);
             continue;
         }
-        double x = load_real(t->dtype, a, j), y = load_real(t->dtype, b, j);
+        double x = load_real(dtype, a, j), y = load_real(dtype, b, j);
         REQUIRE(x == y || fabs(x - y) <= tolerance * most, "%s: %s[%d] is %g, not %g (largest %g)", what, t->name, (int)j, x, y, most);
     }
     mem_free(a);
@@ -357,8 +390,8 @@ struct heads {
 static const struct heads head_kinds[] = {{1, 1, 2}, {9, 3, 14}, {8, 2, 64}, {4, 4, 80}, {5, 1, 16}};
 
 START_TEST(test_rope_and_cache) {
-    EACH(t, r) for (size_t n = 0; n < COUNT(head_kinds); n++) {
-        struct heads d = head_kinds[n];
+    EACH(t, r) for (size_t n = 0; n < 2 * COUNT(head_kinds); n++) {
+        struct heads d = head_kinds[n / 2];
         struct trial k;
         begin(&k, t, r, 50, 3);
         k.is_causal = 1;
@@ -367,25 +400,28 @@ START_TEST(test_rope_and_cache) {
         check(&k, "rope");
         begin(&k, t, r, 50, 3);
         k.is_causal = 1;
+        k.vectors = n % 2 ? d.g : 0;
         x = rows_input(&k, "x", t, d.g * d.width), pos = rows_input(&k, "pos", DTYPE_I32, 0);
         int rows = rows_input(&k, "rows", DTYPE_I32, 0), state = cache(&k, "k", d.g * d.width);
         append(&k, (struct op_spec){.kind = OP_KV_WRITE, .n_in = 4, .in = {x, rows, pos, state}});
-        check(&k, "kv_write");
+        check(&k, n % 2 ? "kv_write in int8" : "kv_write");
         begin(&k, t, r, 50, 3);
-        k.is_causal = 1;
+        k.is_causal = k.is_turned = 1;
+        k.vectors = n % 2 ? d.g : 0;
         int q = rows_input(&k, "q", t, d.h * d.width), kk = rows_input(&k, "kk", t, d.g * d.width), v = rows_input(&k, "v", t, d.g * d.width);
         pos = rows_input(&k, "pos", DTYPE_I32, 0), rows = rows_input(&k, "rows", DTYPE_I32, 0), f = frequencies(&k, d.width / 2);
         int ks = cache(&k, "k", d.g * d.width), vs = cache(&k, "v_cache", d.g * d.width);
         append(&k, (struct op_spec){.kind = OP_ROPE_KV_WRITE, .n_in = 8, .in = {q, kk, v, pos, rows, f, ks, vs}, .n_out = 1, .i = {d.h, d.g}});
-        check(&k, "rope_kv_write");
+        check(&k, n % 2 ? "rope_kv_write in int8" : "rope_kv_write");
     }
 }
 END_TEST
 
-static void check_attention(enum op_kind kind, enum dtype t, struct heads d, int64_t r, int64_t s, int64_t b, int is_causal) {
+static void check_cached(enum op_kind kind, enum dtype t, struct heads d, int64_t r, int64_t s, int64_t b, int is_causal, int is_encoded) {
     struct trial k;
     begin(&k, t, r, s, b);
     k.is_causal = is_causal;
+    k.vectors = is_encoded ? d.g : 0;
     int q = rows_input(&k, "q", t, d.h * d.width), rows = rows_input(&k, "rows", DTYPE_I32, 0), pos = rows_input(&k, "pos", DTYPE_I32, 0);
     int ks = cache(&k, "k", d.g * d.width), vs = cache(&k, "v", d.g * d.width);
     struct op_spec spec = {.kind = kind, .n_out = 1, .i = {d.h, d.g}, .f = {0.2f}};
@@ -401,6 +437,10 @@ static void check_attention(enum op_kind kind, enum dtype t, struct heads d, int
     append(&k, spec);
     if (t == DTYPE_F32) k.tolerance = 1e-5;
     check(&k, op_table[kind].name);
+}
+
+static void check_attention(enum op_kind kind, enum dtype t, struct heads d, int64_t r, int64_t s, int64_t b, int is_causal) {
+    for (int is_encoded = 0; is_encoded < 2; is_encoded++) check_cached(kind, t, d, r, s, b, is_causal, is_encoded);
 }
 
 START_TEST(test_attention) {

@@ -59,6 +59,12 @@ START_TEST(products_move_the_weight_as_it_is_stored) {
 }
 END_TEST
 
+/* A scale and K codes for each key-value head. */
+static void encode_caches(struct bench *b) {
+    b->p.tensors[b->keys].encoding = b->p.tensors[b->values].encoding = &encoding_int8_row;
+    b->p.tensors[b->keys].vectors = b->p.tensors[b->values].vectors = G;
+}
+
 START_TEST(attention_follows_the_visible_keys) {
     struct bench b;
     begin(&b);
@@ -69,6 +75,9 @@ START_TEST(attention_follows_the_visible_keys) {
     check(&b, (struct op_spec){.kind = OP_ATTENTION, .n_in = 5, .in = {b.x, b.keys, b.values, b.rows, b.pos}, .n_out = 1, .i = {H, G}}, 2 * flop,
           2 * x + 2 * cache);
     check(&b, (struct op_spec){.kind = OP_SOFTMAX, .n_in = 1, .in = {b.scores}, .n_out = 1}, 5.0 * R * H * S, 2 * scores);
+    encode_caches(&b);
+    check(&b, (struct op_spec){.kind = OP_ATTENTION, .n_in = 5, .in = {b.x, b.keys, b.values, b.rows, b.pos}, .n_out = 1, .i = {H, G}}, 2 * flop,
+          2 * x + 2.0 * 7 * G * (K + 4));
     program_free(&b.p);
     arena_free(&b.a);
 }
@@ -83,6 +92,8 @@ START_TEST(tables_and_caches_count_the_rows_touched) {
     const struct dim kd[] = {dim_symbol(SYMBOL_R), dim_of(G * K)};
     int k = program_input(&b.p, "k", DTYPE_BF16, 2, kd);
     check(&b, (struct op_spec){.kind = OP_KV_WRITE, .n_in = 4, .in = {k, b.rows, b.pos, b.keys}}, 0, 2 * 2.0 * R * G * K + 2 * ids);
+    encode_caches(&b);
+    check(&b, (struct op_spec){.kind = OP_KV_WRITE, .n_in = 4, .in = {k, b.rows, b.pos, b.keys}}, 0, 2.0 * R * G * K + R * G * (K + 4) + 2 * ids);
     program_free(&b.p);
     arena_free(&b.a);
 }

@@ -142,6 +142,39 @@ START_TEST(states_are_written_in_place) {
 }
 END_TEST
 
+/* Two vectors of two numbers a position, each behind its scale; only what takes caches may touch them. */
+START_TEST(states_may_be_encoded) {
+    struct program p, copy;
+    struct error e = {0};
+    program_init(&p, "encoded");
+    const struct dim xd[] = {dim_symbol(SYMBOL_R), dim_of(4)}, rd[] = {dim_symbol(SYMBOL_R)};
+    const struct dim cd[] = {dim_symbol(SYMBOL_B), dim_symbol(SYMBOL_S), dim_of(4)};
+    int x = program_input(&p, "x", DTYPE_BF16, 2, xd), rows = program_input(&p, "rows", DTYPE_I32, 1, rd);
+    int pos = program_input(&p, "pos", DTYPE_I32, 1, rd), keys = program_state(&p, "keys", DTYPE_BF16, 3, cd);
+    p.tensors[keys].encoding = &encoding_int8_row;
+    p.tensors[keys].vectors = 2;
+    program_append(&p, &(struct op_spec){.kind = OP_KV_WRITE, .n_in = 4, .in = {x, rows, pos, keys}});
+    program_append(&p, &(struct op_spec){.kind = OP_ATTN_SCORES, .n_in = 4, .in = {x, keys, rows, pos}, .n_out = 1, .names = {"s"}, .i = {2, 2}});
+    ck_assert_msg(program_validate(&p, &e) == STATUS_OK, "%s", e.text);
+    assert_shape(&p, "keys", "bf16 (B, S, 4) as int8_row by 2");
+    assert_shape(&p, "s", "bf16 (R, 2, S)");
+    ck_assert_uint_eq(tensor_bytes(&p.tensors[keys], (int64_t[]){3, 5, 2}), 5 * 2 * 2 * (4 + 2));
+    ck_assert_uint_lt(tensor_bytes(&p.tensors[keys], (int64_t[]){3, INT64_MAX, INT64_MAX}), (size_t)1 << 50);
+    program_copy(&p, &copy);
+    ck_assert_msg(program_validate(&copy, &e) == STATUS_OK, "%s", e.text);
+    assert_shape(&copy, "keys", "bf16 (B, S, 4) as int8_row by 2");
+    program_free(&copy);
+    p.tensors[keys].vectors = 1;
+    assert_refused(&p, "'keys' bf16 (B, S, 4) as int8_row by 4 is not encoded by the heads that the operation names");
+    p.tensors[keys].vectors = 3;
+    assert_refused(&p, "reads 'keys', whose rows cannot be 3 vectors of int8_row");
+    p.tensors[keys].vectors = 2;
+    program_append(&p, &(struct op_spec){.kind = OP_SCALE, .n_in = 1, .in = {keys}, .n_out = 1, .names = {"y"}, .f = {2}});
+    assert_refused(&p, "(scale) reads 'keys', which is stored as int8_row, as if it were dense");
+    program_free(&p);
+}
+END_TEST
+
 START_TEST(a_copy_moves_to_another_device) {
     struct toy_program t;
     struct error e = {0};
@@ -285,4 +318,5 @@ START_TEST(plans_reuse_memory_and_bear_nothing) {
 END_TEST
 
 TEST_MAIN("program", shapes_follow_symbolically, what_does_not_fit_names_both_shapes, defects_are_refused, states_are_written_in_place,
+          states_may_be_encoded,
           a_copy_moves_to_another_device, consumers_producers_replacing, printing, plans_never_overlap, plans_reuse_memory_and_bear_nothing)

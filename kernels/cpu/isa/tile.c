@@ -68,7 +68,8 @@ INLINE void transpose(enum dtype t, const void *x, int64_t x_stride, int64_t row
         }
 }
 void ISA_NAME(isa_transpose)(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride) {
-    BY_TYPE(t, transpose, x, x_stride, rows, cols, y, y_stride);
+    if (t == DTYPE_I8) transpose(DTYPE_I8, x, x_stride, rows, cols, y, y_stride);
+    else BY_TYPE(t, transpose, x, x_stride, rows, cols, y, y_stride);
 }
 
 /* ---- softmax, tile by tile ---- */

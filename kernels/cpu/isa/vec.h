@@ -173,8 +173,23 @@ INLINE vh f16_vh(vf x) {
 #endif
 }
 
-/* Elements i..i+LANES of an array of type t. */
+/* LANES signed bytes as floats. */
+INLINE vf v_bytes(const void *p) {
+#if LANES == 16
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
+#elif LANES == 8
+    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
+#else
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    __m128i zero = _mm_setzero_si128(), wide = _mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, _mm_cvtsi32_si128(four)));
+    return (vf)_mm_cvtepi32_ps(_mm_srai_epi32(wide, 24));
+#endif
+}
+
+/* Elements i..i+LANES of an array of type t; here, and where it says so, i8 too. */
 INLINE vf v_load(enum dtype t, const void *p, int64_t i) {
+    if (t == DTYPE_I8) return v_bytes((const int8_t *)p + i);
     if (t == DTYPE_F32) return *(const vf_any *)(const void *)((const float *)p + i);
     vh h = *(const vh_any *)(const void *)((const uint16_t *)p + i);
     return t == DTYPE_BF16 ? vh_bf16(h) : vh_f16(h);
@@ -195,29 +210,21 @@ INLINE void v_store_bytes(void *p, vi x, int64_t n) {
 #endif
 }
 
-/* LANES signed bytes as floats. */
-INLINE vf v_bytes(const void *p) {
-#if LANES == 16
-    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
-#elif LANES == 8
-    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
-#else
-    int32_t four;
-    memcpy(&four, p, sizeof four);
-    __m128i zero = _mm_setzero_si128(), wide = _mm_unpacklo_epi16(zero, _mm_unpacklo_epi8(zero, _mm_cvtsi32_si128(four)));
-    return (vf)_mm_cvtepi32_ps(_mm_srai_epi32(wide, 24));
-#endif
-}
-
-/* The last n < LANES of an array; lanes beyond are zero, nothing beyond is touched. */
+/* The last n < LANES of an array (of i8, too); lanes beyond are zero, nothing beyond is touched. */
 INLINE vf v_load_part(enum dtype t, const void *p, int64_t i, int64_t n) {
 #if LANES == 16
     __mmask16 mask = (__mmask16)((1u << n) - 1);
+    if (t == DTYPE_I8) return (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, (const int8_t *)p + i)));
     if (t == DTYPE_F32) return (vf)_mm512_maskz_loadu_ps(mask, (const float *)p + i);
     vh h = (vh)_mm256_maskz_loadu_epi16(mask, (const uint16_t *)p + i);
 #else
     vf x = {0};
     vh h = {0};
+    if (t == DTYPE_I8) {
+        int8_t bytes[LANES] = {0};
+        memcpy(bytes, (const int8_t *)p + i, (size_t)n);
+        return v_bytes(bytes);
+    }
     if (t == DTYPE_F32) {
         memcpy(&x, (const float *)p + i, (size_t)n * 4);
         return x;
