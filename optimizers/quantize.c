@@ -6,16 +6,17 @@
 #include <string.h>
 
 #include "kernels/quantize.h"
-#include "optimizers/weights.h"
+#include "optimizers/auto.h"
 
-enum { KIND, GROUP, ROUNDING, ZERO, SCALE, SKIP };
+enum { KIND, GROUP, ROUNDING, ZERO, SCALE, SKIP, BOUND };
 static const struct setting_spec settings[] = {
-    [KIND] = {"kind", "int8|int8-dynamic|int4|int4-dynamic|int3|int2", "int8", "bits of a weight (int8 has a scale a row, the others one a group); dynamic: activations in 8 bits, too"},
+    [KIND] = {"kind", "int8|int8-dynamic|int4|int4-dynamic|int3|int2|auto", "int8", "bits of a weight (int8 has a scale a row, the others one a group); dynamic: activations in 8 bits, too; auto: for each layer what is fastest here"},
     [GROUP] = {"group", "32|64|128", "64", "neighbouring inputs that share a scale"},
     [ROUNDING] = {"rounding", "rtn|hqq", "rtn", "to nearest, or with zero points moved by half-quadratic steps"},
     [ZERO] = {"zero", "int|float", "int", "zero points: whole, or of the scale's type"},
     [SCALE] = {"scale", "f16|f32", "f16", "type of scales"},
     [SKIP] = {"skip", "text", "head", "weights to leave alone: head, first, last, patterns of names, joined by +; or none"},
+    [BOUND] = {"bound", "number", "0.05", "kind=auto: relative rms error of a layer's weights at most, above 0 to 1"},
     {0},
 };
 
@@ -56,25 +57,73 @@ static enum status choose(const struct settings *s, struct edit *out, struct err
     return STATUS_OK;
 }
 
+/* ---- kind=auto: what is tried beside the plain form ---- */
+
+static const char *const auto_kinds[] = {"int8", "int8-dynamic", "int4", "int4-dynamic"};
+enum { AUTO_KINDS = sizeof auto_kinds / sizeof *auto_kinds };
+
+static int is_auto(const struct settings *s) { return strcmp(s->value[KIND], "auto") == 0; }
+
+/* Settings of zero points are of kinds that have them. */
+static enum status choose_candidate(const struct settings *s, const char *kind, struct edit *out, struct error *e) {
+    struct settings own = *s;
+    own.value[KIND] = kind;
+    if (bits_of(kind) == 8) own.value[ROUNDING] = settings[ROUNDING].fallback, own.value[ZERO] = settings[ZERO].fallback;
+    return choose(&own, out, e);
+}
+
+static enum status apply_auto(struct pipeline *p, const struct settings *s, const struct rewrite_context *context, struct rewrite *out, struct error *e) {
+    struct edit edits[AUTO_KINDS];
+    struct candidate candidates[AUTO_KINDS];
+    const struct auto_rule rule = {candidates, AUTO_KINDS, s->value[SKIP], strtod(s->value[BOUND], NULL)};
+    if (!(rule.bound > 0 && rule.bound <= 1)) return error_set(e, STATUS_INPUT, "bound=%s lies outside of what is allowed: above 0, 1 at most", s->value[BOUND]);
+    for (int i = 0; i < AUTO_KINDS; i++) {
+        enum status status = choose_candidate(s, auto_kinds[i], &edits[i], e);
+        if (status != STATUS_OK) return status;
+        candidates[i] = (struct candidate){auto_kinds[i], edit_leaf, &edits[i]};
+    }
+    return auto_edit(p, &rule, context, out, e);
+}
+
+/* ---- the optimizer ---- */
+
 static enum status apply(struct pipeline *p, enum phase phase, const struct settings *s, const struct rewrite_context *context, struct rewrite *out, struct error *e) {
     struct edit k;
     (void)phase;
+    if (is_auto(s)) return apply_auto(p, s, context, out, e);
+    if (strcmp(s->value[BOUND], settings[BOUND].fallback) != 0) return error_set(e, STATUS_INPUT, "bound=%s is of kind=auto; kind=%s has one form for all layers", s->value[BOUND], s->value[KIND]);
     enum status status = choose(s, &k, e);
     return status == STATUS_OK ? weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e) : status;
 }
 
 /* About twice what SmolLM2-135M shows (int8 0.034, with activations 0.084; groups of 64: int4 0.20 by rounding, 0.17 by HQQ). */
-static double bound(const struct settings *s) {
+static double bound_of_kind(const char *kind) {
     static const double by_bits[] = {[2] = 1.5, [3] = 0.8, [4] = 0.4, [8] = 0.1};
-    return by_bits[bits_of(s->value[KIND])] + (is_dynamic(s) ? 0.1 : 0);
+    return by_bits[bits_of(kind)] + (strstr(kind, "dynamic") ? 0.1 : 0);
+}
+
+/* Where any of several kinds may be picked: the worst one's. */
+static double bound(const struct settings *s) {
+    double worst = 0;
+    if (!is_auto(s)) return bound_of_kind(s->value[KIND]);
+    for (int i = 0; i < AUTO_KINDS; i++)
+        if (bound_of_kind(auto_kinds[i]) > worst) worst = bound_of_kind(auto_kinds[i]);
+    return worst;
 }
 
 static int is_quantized(const struct recipe *r) { return r->kind == RECIPE_ENCODE && (r->encoding->groups || r->encoding == &encoding_int8_row); }
 
 static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
     struct edit k;
+    char what[256];
+    if (is_auto(s)) {
+        char forms[160];
+        auto_summary(x, forms, sizeof forms);
+        snprintf(what, sizeof what, "weights chosen by time (%s)", forms);
+        receipt_from_weights(what, r, x, is_quantized, out);
+        return;
+    }
     choose(s, &k, NULL);
-    char what[64];
     snprintf(what, sizeof what, "%s weights%s", k.encoding->name, k.input_bits ? " and rows in 8 bits" : "");
     receipt_from_weights(what, r, x, is_quantized, out);
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int is_linear(const struct op *op) { return op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU; }
+int weights_op_is_linear(const struct op *op) { return op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU; }
 
 static int last_layer(const struct program *p) {
     int last = -1;
@@ -89,7 +89,7 @@ enum status weights_edit(struct pipeline *p, const char *skip, weight_edit *edit
         struct program *program = &p->programs[i];
         for (size_t k = 0; k < program->n_ops; k++) {
             struct editing editing = {program, &program->ops[k], DTYPE_F32, skip, edit, self, NULL, e};
-            if (!is_linear(editing.op)) continue;
+            if (!weights_op_is_linear(editing.op)) continue;
             editing.dtype = program->tensors[editing.op->in[1]].dtype;
             enum status s = edit_op(&editing, context, out);
             if (s != STATUS_OK) return s;
@@ -106,7 +106,7 @@ void receipt_from_weights(const char *what, const struct rewrite *r, const struc
     double stored = 0, plain = 0;
     for (int i = 0; i < x->n_ops; i++) {
         const struct op *op = x->ops[i].op;
-        const struct tensor *w = is_linear(op) ? &x->ops[i].program->tensors[op->in[1]] : NULL;
+        const struct tensor *w = weights_op_is_linear(op) ? &x->ops[i].program->tensors[op->in[1]] : NULL;
         if (!w || !w->recipe || !recipe_find(w->recipe, is_mine) || x->ops[i].calls == 0) continue;
         calls += x->ops[i].calls;
         places++;
