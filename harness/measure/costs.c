@@ -86,17 +86,19 @@ static enum status write_rows(struct prepared *q, const struct program *p, struc
     return s;
 }
 
-/* A program that cannot be made ready is out of the contest, and no error. */
-static void make_ready(struct costs *c, const struct timing *t, struct contest *k) {
+/* What the device cannot run is out of the contest, and no error; a lack of memory may be gone tomorrow and must not be remembered. */
+static enum status make_ready(struct costs *c, const struct timing *t, struct contest *k, struct error *e) {
+    enum status s = STATUS_OK;
     k->backend = device_backend(c->device);
-    for (int i = 0; i < t->n; i++) {
+    for (int i = 0; i < t->n && s == STATUS_OK; i++) {
         struct error why = {0};
-        if (k->backend->prepare(c->device, t->programs[i], t->weights, &k->ready[i], &why) != STATUS_OK) k->ready[i] = NULL;
-        else if (write_rows(k->ready[i], t->programs[i], &why) != STATUS_OK) {
-            k->backend->release(k->ready[i]);
-            k->ready[i] = NULL;
-        }
+        s = k->backend->prepare(c->device, t->programs[i], t->weights, &k->ready[i], &why);
+        if (s != STATUS_OK) k->ready[i] = NULL;
+        else s = write_rows(k->ready[i], t->programs[i], &why);
+        if (s == STATUS_UNSUPPORTED) s = STATUS_OK;
+        else if (s != STATUS_OK) error_set(e, s, "%s (while timing %s)", why.text, t->rows[0].key);
     }
+    return s;
 }
 
 static void release_all(const struct contest *k, int n) {
@@ -156,7 +158,7 @@ static int find_known(const struct costs *c, struct timing *t, int is_known[USAG
 static enum status time_missing(struct costs *c, struct timing *t, const int is_known[USAGES_MAX], struct error *e) {
     struct contest *k = mem_alloc(sizeof *k);
     enum status s = open_device(c, e);
-    if (s == STATUS_OK) make_ready(c, t, k);
+    if (s == STATUS_OK) s = make_ready(c, t, k, e);
     for (int i = 0; i < t->n_rows && s == STATUS_OK; i++) {
         if (is_known[i]) continue;
         worker_tell("timing %s", t->rows[i].key);
