@@ -150,8 +150,8 @@ START_TEST(each_shape_is_asked_once_and_has_its_least) {
     ck_assert_int_eq(t.rewrites[0].n_choices, 4 * FORMS);
     for (int program = 0; program < 2; program++) {
         ck_assert_int_eq(form_at(&t, program, "layer0.q_proj.weight"), INT8);
-        ck_assert_int_eq(form_at(&t, program, "layer1.up_proj.weight"), INT8);
-        ck_assert_int_eq(form_at(&t, program, "layer1.down_proj.weight"), INT4);
+        ck_assert_int_eq(form_at(&t, program, "layer1.up.weight"), INT8);
+        ck_assert_int_eq(form_at(&t, program, "layer1.mlp_out.weight"), INT4);
         ck_assert_int_eq(form_at(&t, program, "head.weight"), PLAIN);
     }
     const struct choice *c = choice_of(&t, "linear bf16 64 to 64", "int8_row");
@@ -252,7 +252,7 @@ START_TEST(refused_candidates_are_left_out) {
     open_toy(&t, 32); /* groups of 64 do not fit rows of 32, but those of the 64 that go down */
     ck_assert_int_eq(apply(&t, &f, (const char *const[]){"quantize=kind=auto,bound=1", NULL}, supports_no_dynamic), STATUS_OK);
     ck_assert_int_eq(form_at(&t, 0, "layer0.q_proj.weight"), INT8);
-    ck_assert_int_eq(form_at(&t, 0, "layer0.down_proj.weight"), INT4);
+    ck_assert_int_eq(form_at(&t, 0, "layer0.mlp_out.weight"), INT4);
     ck_assert_msg(strstr(choice_of(&t, "linear bf16 32 to 32", "int4")->why, "no multiple of group=64"), "%s", choice_of(&t, "linear bf16 32 to 32", "int4")->why);
     end(&t);
 }
