@@ -16,7 +16,7 @@ static const struct setting_spec settings[] = {
     [ZERO] = {"zero", "int|float", "int", "zero points: whole, or of the scale's type"},
     [SCALE] = {"scale", "f16|f32", "f16", "type of scales"},
     [SKIP] = {"skip", "text", "head", "weights to leave alone: head, first, last, patterns of names, joined by +; or none"},
-    [BOUND] = {"bound", "number", "0.05", "kind=auto: relative rms error of a layer's weights at most, above 0 to 1"},
+    [BOUND] = {"bound", "number", "0.05", "kind=auto: relative rms error of a layer's weights at most, above 0 to 1; of SmolLM2-135M, 8 bits have 0.015, 4 bits in groups of 64 0.11"},
     {0},
 };
 
