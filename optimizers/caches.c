@@ -80,21 +80,21 @@ void caches_encode(struct pipeline *p, const struct encoding *encoding, const st
 
 /* ---- the receipt ---- */
 
-struct usage {
+struct cache_use {
     int64_t calls;
     int places;
     double stored, plain;              /* bytes */
     const struct program *counted;     /* programs share their caches: those that one of them writes are all */
 };
 
-static void add_cache(struct usage *u, const struct program *p, const struct tensor *t) {
+static void add_cache(struct cache_use *u, const struct program *p, const struct tensor *t) {
     if (u->counted && u->counted != p) return;
     u->counted = p;
     u->stored += (double)tensor_bytes(t, p->symbol_max);
     u->plain += (double)tensor_elements(t, p->symbol_max) * (double)dtype_bytes(t->dtype);
 }
 
-static void add_op(struct usage *u, const struct executed_op *x) {
+static void add_op(struct cache_use *u, const struct executed_op *x) {
     int is_mine = 0;
     for (int k = 0; k < x->op->n_in; k++) {
         const struct tensor *t = cache_at(x->program, x->op, k);
@@ -107,7 +107,7 @@ static void add_op(struct usage *u, const struct executed_op *x) {
 }
 
 int caches_in_use(const struct executed *x, char *evidence, size_t bytes) {
-    struct usage u = {0};
+    struct cache_use u = {0};
     for (int i = 0; i < x->n_ops; i++)
         if (x->ops[i].calls > 0) add_op(&u, &x->ops[i]);
     snprintf(evidence, bytes, "%lld executions over encoded caches at %d places, which take %.4g MB for %.4g", (long long)u.calls, u.places, u.stored / 1e6, u.plain / 1e6);

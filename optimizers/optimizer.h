@@ -31,12 +31,58 @@ struct settings {
     const char *value[SETTINGS_MAX];   /* in the order of the optimizer's specs */
 };
 
+enum { USAGES_MAX = 4, TIMED_MAX = 8 };
+
+/* One form that an optimizer had to choose among others by their times, and what came of it. */
+struct choice {
+    const char *subject, *form;        /* "linear bf16 576 to 1536", "int8_row dynamic" */
+    int places, picked;                /* weights of that shape; of these, how many took this form */
+    int n_rows;
+    int64_t rows[USAGES_MAX];
+    double passes[USAGES_MAX];         /* in a sample */
+    double ns[USAGES_MAX];             /* of one operation with so many rows; NAN: not timed */
+    double cost_ns;                    /* Σ passes · ns */
+    double error_low, error_high;      /* over the places; NAN: not looked at */
+    const char *why;
+};
+
 /* What a rewrite found and did, summed over the pipeline's programs. */
 struct rewrite {
     int found;                         /* places where the pattern stands */
     int replaced;                      /* of these, rewritten */
     int refused;                       /* of these, left plain since the device cannot run the new form */
     char reason[256];                  /* of the first refusal */
+    const struct choice *choices;      /* of the pipeline's arena */
+    int n_choices;
+};
+
+/* What programs will be bound to in a run, and how often: a choice by times is weighted by it. */
+struct usage {
+    int64_t symbols[SYMBOL_COUNT];
+    double passes;                     /* in a sample */
+};
+
+/* Programs of which one is to be chosen, their input called "x". */
+struct timing {
+    const struct weight_source *weights;
+    int n;
+    const struct program *programs[TIMED_MAX];
+    int n_rows;
+    struct timed_rows {
+        const char *key;               /* says all that the times depend on but the machine: by it, what was measured before is known */
+        int64_t rows;                  /* SYMBOL_R */
+        int n_ops[TIMED_MAX];          /* so many of a program are run, from the first on */
+        double ns[TIMED_MAX];          /* answer: of such a run, the median; NAN where the program cannot be made ready */
+    } rows[USAGES_MAX];
+};
+
+/* Who can say how long the device takes. All programs of a timing are timed in turns, so that nothing that changes with time decides. */
+struct timer {
+    enum status (*measure)(void *self, struct timing *t, struct error *e);
+    void *self;
+    double cold_bytes;                 /* weights of more than this do not stay in the device's caches */
+    const struct usage *usages;
+    int n_usages;                      /* USAGES_MAX at most */
 };
 
 /* ||x_j||_2 of the columns that enter a linear operation, over calibration tokens; by the leaf of its weight. */
@@ -53,6 +99,7 @@ struct rewrite_context {
     int can_capture;
     const struct input_norms *norms;   /* where an optimizer asked for calibration; outlive the pipeline */
     int n_norms;
+    const struct timer *timer;         /* NULL: no times can be had here */
 };
 
 /* Executed operations, from spans of the traced pass: one row an op of a program. */

@@ -7,19 +7,21 @@
 #include <string.h>
 
 #include "kernels/quantize.h"
+#include "optimizers/auto.h"
 #include "optimizers/caches.h"
 #include "optimizers/weights.h"
 
-enum { KIND, GROUP, ROUNDING, ZERO, SCALE, SKIP, KV };
+enum { KIND, GROUP, ROUNDING, ZERO, SCALE, SKIP, KV, BOUND };
 static const struct setting_spec settings[] = {
-    [KIND] = {"kind", "int8|int8-dynamic|int4|int4-dynamic|int3|int2|stored|none", "int8",
-              "bits of a weight (int8 has a scale a row, others one a group); dynamic: activations in 8 bits, too; stored: GGUF's Q8_0, Q4_0, Q4_1 as they are; none: weights as they are"},
+    [KIND] = {"kind", "int8|int8-dynamic|int4|int4-dynamic|int3|int2|stored|none|auto", "int8",
+              "bits of a weight (int8 has a scale a row, others one a group); dynamic: activations in 8 bits, too; stored: GGUF's Q8_0, Q4_0, Q4_1 as they are; none: weights as they are; auto: for each layer what is fastest here"},
     [GROUP] = {"group", "32|64|128", "64", "neighbouring inputs that share a scale"},
     [ROUNDING] = {"rounding", "rtn|hqq", "rtn", "to nearest, or with zero points moved by half-quadratic steps"},
     [ZERO] = {"zero", "int|float", "int", "zero points: whole, or of the scale's type"},
     [SCALE] = {"scale", "f16|f32", "f16", "type of scales"},
     [SKIP] = {"skip", "text", "head", "weights to leave alone: head, first, last, patterns of names, joined by +; or none"},
     [KV] = {"kv", "plain|int8", "plain", "the key-value cache: of the activations' type, or 8 bits and a scale for each head's vector"},
+    [BOUND] = {"bound", "number", "0.05", "kind=auto: relative rms error of a layer's weights at most, above 0 to 1; of SmolLM2-135M, 8 bits have 0.015, 4 bits in groups of 64 0.11"},
     {0},
 };
 
@@ -107,12 +109,44 @@ static enum status choose(const struct settings *s, struct edit *out, struct err
     return STATUS_OK;
 }
 
+/* ---- kind=auto: what is tried beside the plain form ---- */
+
+static const char *const auto_kinds[] = {"int8", "int8-dynamic", "int4", "int4-dynamic"};
+enum { AUTO_KINDS = sizeof auto_kinds / sizeof *auto_kinds };
+
+static int is_auto(const struct settings *s) { return strcmp(s->value[KIND], "auto") == 0; }
+
+/* Settings of zero points are of kinds that have them. */
+static enum status choose_candidate(const struct settings *s, const char *kind, struct edit *out, struct error *e) {
+    struct settings own = *s;
+    own.value[KIND] = kind;
+    if (bits_of(kind) == 8) own.value[ROUNDING] = settings[ROUNDING].fallback, own.value[ZERO] = settings[ZERO].fallback;
+    return choose(&own, out, e);
+}
+
+static enum status apply_auto(struct pipeline *p, const struct settings *s, const struct rewrite_context *context, struct rewrite *out, struct error *e) {
+    struct edit edits[AUTO_KINDS];
+    struct candidate candidates[AUTO_KINDS];
+    const struct auto_rule rule = {candidates, AUTO_KINDS, s->value[SKIP], strtod(s->value[BOUND], NULL)};
+    if (!(rule.bound > 0 && rule.bound <= 1)) return error_set(e, STATUS_INPUT, "bound=%s lies outside of what is allowed: above 0, 1 at most", s->value[BOUND]);
+    for (int i = 0; i < AUTO_KINDS; i++) {
+        enum status status = choose_candidate(s, auto_kinds[i], &edits[i], e);
+        if (status != STATUS_OK) return status;
+        candidates[i] = (struct candidate){auto_kinds[i], edit_leaf, &edits[i]};
+    }
+    return auto_edit(p, &rule, context, out, e);
+}
+
+/* ---- the optimizer ---- */
+
 static enum status apply(struct pipeline *p, enum phase phase, const struct settings *s, const struct rewrite_context *context, struct rewrite *out, struct error *e) {
     struct edit k;
     (void)phase;
     if (!has_weights(s) && !has_cache(s)) return error_set(e, STATUS_INPUT, "kind=none changes nothing without kv=int8");
     if (has_cache(s)) caches_encode(p, &encoding_int8_row, context, out);
     if (!has_weights(s)) return STATUS_OK;
+    if (is_auto(s)) return apply_auto(p, s, context, out, e);
+    if (strcmp(s->value[BOUND], settings[BOUND].fallback) != 0) return error_set(e, STATUS_INPUT, "bound=%s is of kind=auto; kind=%s has one form for all layers", s->value[BOUND], s->value[KIND]);
     enum status status = choose(s, &k, e);
     k.source = p->weights;
     if (status == STATUS_OK) status = weights_edit(p, s->value[SKIP], edit_leaf, &k, context, out, e);
@@ -123,10 +157,19 @@ static enum status apply(struct pipeline *p, enum phase phase, const struct sett
 
 /* About twice what SmolLM2-135M shows (int8 0.034, with activations 0.084; groups of 64: int4 0.20 by rounding, 0.17 by HQQ; the cache
  * 0.006). What is stored are the plain form's own numbers, not even rounded to its type. */
-static double bound(const struct settings *s) {
+static double bound_of_kind(const char *kind) {
     static const double by_bits[] = {[2] = 1.5, [3] = 0.8, [4] = 0.4, [8] = 0.1};
-    double cache = has_cache(s) ? 0.015 : 0;
-    return cache + (has_weights(s) && !is_stored(s) ? by_bits[bits_of(s->value[KIND])] + (is_dynamic(s) ? 0.1 : 0) : 0);
+    return by_bits[bits_of(kind)] + (strstr(kind, "dynamic") ? 0.1 : 0);
+}
+
+/* Where any of several kinds may be picked: the worst one's. */
+static double bound(const struct settings *s) {
+    double worst = 0, cache = has_cache(s) ? 0.015 : 0;
+    if (!has_weights(s) || is_stored(s)) return cache;
+    if (!is_auto(s)) return cache + bound_of_kind(s->value[KIND]);
+    for (int i = 0; i < AUTO_KINDS; i++)
+        if (bound_of_kind(auto_kinds[i]) > worst) worst = bound_of_kind(auto_kinds[i]);
+    return cache + worst;
 }
 
 static int is_quantized(const struct recipe *r) {
@@ -134,11 +177,20 @@ static int is_quantized(const struct recipe *r) {
     return r->encoding->groups || r->encoding->block > 1 || r->encoding == &encoding_int8_row || r->encoding == &encoding_bitmap_int8;
 }
 
+static void weights_receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
+    char forms[160], what[256];
+    if (is_auto(s)) {
+        auto_summary(x, forms, sizeof forms);
+        snprintf(what, sizeof what, "weights chosen by time (%s)", forms);
+    }
+    receipt_from_weights(is_auto(s) ? what : NULL, r, x, is_quantized, out);
+}
+
 /* Both parts must show where both were asked for. */
 static void receipt(const struct settings *s, const struct rewrite *r, const struct executed *x, struct receipt *out) {
     char cache[256];
     out->kind = RECEIPT_IS_ENGAGED;
-    if (has_weights(s)) receipt_from_weights(NULL, r, x, is_quantized, out);
+    if (has_weights(s)) weights_receipt(s, r, x, out);
     if (!has_cache(s)) return;
     int is_used = caches_in_use(x, cache, sizeof cache);
     size_t at = strlen(out->evidence);

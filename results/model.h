@@ -136,7 +136,8 @@ struct op_line {
 struct receipt_record {
     const char *optimizer, *settings;
     enum receipt_verdict verdict;
-    const char *evidence;                 /* from executed spans; the rewriter's count is the expectation */
+    const char *evidence;                 /* a line from executed spans (the rewriter's count is the expectation); below it, where
+                                             the optimizer chose among forms, a JSON list of them */
 };
 
 struct fidelity_record {

@@ -11,6 +11,7 @@ static enum status run(struct options *o, int *exit_code, struct error *e) {
     if (strcmp(format, "md") != 0 && strcmp(format, "json") != 0) return error_set(e, STATUS_INPUT, "-o '%s' is not one of md, json", format);
     doctor_collect(&r, noise_seconds);
     doctor_cuda(&r);
+    doctor_timings(&r);
     doctor_print(&r, stdout, strcmp(format, "json") == 0);
     *exit_code = doctor_count(&r, FINDING_BAD) ? EXIT_CHECK_FAILED : EXIT_DONE;
     doctor_free(&r);

@@ -2,6 +2,7 @@
 
 #include "harness/commands/command.h"
 #include "harness/commands/output.h"
+#include "harness/measure/costs.h"
 #include "harness/measure/engine.h"
 
 static struct device_options show_device(struct clock *clock, const struct spec *s) {
@@ -12,7 +13,7 @@ static enum status supports(void *self, const struct program *p, const struct op
     return device_backend(self)->supports(self, p, op, e);
 }
 
-/* The programs of a spec as its backend would get them; nothing is prepared, so any size can be looked at. */
+/* The programs of a spec as its backend would get them; nothing is prepared (but what is timed to be chosen by), so any size can be looked at. */
 static enum status show_program(struct options *o, struct error *e) {
     struct spec spec;
     struct llm_model m;
@@ -32,8 +33,11 @@ static enum status show_program(struct options *o, struct error *e) {
         struct clock clock = {.is_fake = strcmp(spec.backend, "null") == 0};
         struct device_options device = show_device(&clock, &spec);
         s = backend_find(spec.backend)->open(&device, &d, e);
-        struct rewrite_context context = {.supports = supports, .self = d, .can_capture = device_backend(d)->capture != NULL};
+        struct costs costs = {0};
+        if (s == STATUS_OK) s = costs_open(&spec, &m, d, &costs, e);
+        struct rewrite_context context = {.supports = supports, .self = d, .can_capture = d && device_backend(d)->capture, .timer = costs_timer(&costs)};
         if (s == STATUS_OK) s = optimizers_apply(&p, spec.uses, spec.n_uses, &context, rewrites, e);
+        costs_close(&costs);
         for (int i = 0; i < p.n_programs && s == STATUS_OK; i++) program_print(&p.programs[i], stdout);
         if (d) device_backend(d)->close(d);
         pipeline_free(&p);

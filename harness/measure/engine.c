@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/measure/costs.h"
+
 /* ---- memory ---- */
 
 static double read_number(const char *path, const char *key) {
@@ -99,6 +101,16 @@ static enum status open_device(struct engine *g, struct error *e) {
     return b->open(&o, &g->device, e);
 }
 
+static enum status rewrite(struct engine *g, const struct input_norms *norms, int n_norms, struct error *e) {
+    struct costs costs;
+    enum status s = costs_open(g->spec, g->model, g->device, &costs, e);
+    struct rewrite_context context = {.supports = device_supports, .self = g->device, .can_capture = device_backend(g->device)->capture != NULL,
+                                      .timer = costs_timer(&costs), .norms = norms, .n_norms = n_norms};
+    if (s == STATUS_OK) s = optimizers_apply(&g->pipeline, g->spec->uses, g->spec->n_uses, &context, g->rewrites, e);
+    costs_close(&costs);
+    return s;
+}
+
 enum status engine_open(struct engine *g, const struct spec *spec, struct llm_model *m, const struct engine_options *o,
                         struct error *e) {
     *g = (struct engine){.spec = spec, .model = m, .loading = o->loading};
@@ -110,9 +122,7 @@ enum status engine_open(struct engine *g, const struct spec *spec, struct llm_mo
     const char *calibration = calibration_wanted(spec);
     if (s == STATUS_OK && calibration) s = calibrate(spec, m, calibration, &g->pipeline.arena, &norms, &n_norms, e);
     if (s == STATUS_OK) s = open_device(g, e);
-    struct rewrite_context context = {.supports = device_supports, .self = g->device, .norms = norms, .n_norms = n_norms};
-    if (s == STATUS_OK) context.can_capture = device_backend(g->device)->capture != NULL;
-    if (s == STATUS_OK) s = optimizers_apply(&g->pipeline, spec->uses, spec->n_uses, &context, g->rewrites, e);
+    if (s == STATUS_OK) s = rewrite(g, norms, n_norms, e);
     if (s == STATUS_OK) s = check_memory(g, o->roles, e);
     int64_t rows = o->limits.prefill_rows > o->limits.forced_rows ? o->limits.prefill_rows : o->limits.forced_rows;
     struct launch_capacity capacity = {rows, o->limits.slots};

@@ -67,16 +67,28 @@ static enum receipt_verdict verdict_parse(const char *name) {
     return RECEIPT_UNVERIFIED;
 }
 
+/* The store keeps evidence as text: in a line, and below it as JSON what was chosen among (results/model.h). Owned. */
+static char *evidence_text(const json_t *receipt) {
+    const json_t *choices = json_object_get(receipt, "choices");
+    const char *line = text(receipt, "evidence");
+    if (json_array_size(choices) == 0) return mem_copy_string(line ? line : "");
+    char *below = json_dumps(choices, JSON_COMPACT | JSON_REAL_PRECISION(7)), *out = mem_printf("%s\n%s", line ? line : "", below);
+    free(below);
+    return out;
+}
+
 enum status record_receipts(struct store *s, const struct id *run, const json_t *reply, int *n_engaged, struct error *e) {
     size_t i;
     const json_t *item;
     enum status st = STATUS_OK;
     *n_engaged = 0;
     json_array_foreach(json_object_get(reply, "receipts"), i, item) {
+        char *evidence = evidence_text(item);
         struct receipt_record r = {.optimizer = text(item, "optimizer"), .settings = text(item, "settings"),
-                                   .verdict = verdict_parse(text(item, "verdict")), .evidence = text(item, "evidence")};
+                                   .verdict = verdict_parse(text(item, "verdict")), .evidence = evidence};
         *n_engaged += r.verdict == RECEIPT_ENGAGED;
         if (st == STATUS_OK) st = store_receipt(s, run, &r, e);
+        mem_free(evidence);
     }
     return st;
 }

@@ -267,6 +267,20 @@ static json_t *ops_json(const struct sampler *s, const struct ledger *l) {
     return lines;
 }
 
+/* What an optimizer chose among, and how it came to it. */
+static json_t *choices_json(const struct rewrite *r) {
+    json_t *out = json_array();
+    for (int i = 0; i < r->n_choices; i++) {
+        const struct choice *c = &r->choices[i];
+        json_t *times = json_array();
+        for (int k = 0; k < c->n_rows; k++)
+            json_array_append_new(times, json_pack("{s:I,s:f,s:o}", "rows", (json_int_t)c->rows[k], "passes", c->passes[k], "ns", real_or_null(c->ns[k])));
+        json_array_append_new(out, json_pack("{s:s,s:s,s:i,s:i,s:o,s:o,s:o,s:o,s:s}", "subject", c->subject, "form", c->form, "places", c->places, "picked", c->picked,
+            "times", times, "cost_ns", real_or_null(c->cost_ns), "error_low", real_or_null(c->error_low), "error_high", real_or_null(c->error_high), "why", c->why));
+    }
+    return out;
+}
+
 static json_t *receipts_json(const struct sampler *s, const struct ledger *l) {
     static const char *const names[] = {"ENGAGED", "NO-OP", "FALLBACK", "UNVERIFIED"};
     json_t *out = json_array();
@@ -277,8 +291,8 @@ static json_t *receipts_json(const struct sampler *s, const struct ledger *l) {
         const struct optimizer_use *u = &s->spec->uses[i];
         struct receipt r = {0};
         u->optimizer->receipt(&u->settings, &s->engine.rewrites[i], &x, &r);
-        json_array_append_new(out, json_pack("{s:s,s:s,s:s,s:s}", "optimizer", u->optimizer->name, "settings", u->text,
-                                             "verdict", names[r.kind], "evidence", r.evidence));
+        json_array_append_new(out, json_pack("{s:s,s:s,s:s,s:s,s:o}", "optimizer", u->optimizer->name, "settings", u->text,
+                                             "verdict", names[r.kind], "evidence", r.evidence, "choices", choices_json(&s->engine.rewrites[i])));
     }
     arena_free(&a);
     return out;

@@ -7,7 +7,7 @@ problem as (
     select c.position, c.label || ': ' || w.text from chosen c join v_warning w using (run_id)
     union all
     select min(c.position), p.optimizer || ' is ' || p.verdict || ' in ' || count(*) || case count(*) when 1 then ' cell' else ' cells' end
-           || ', which therefore have no speed-up: ' || group_concat(c.label, ', ') || '; evidence in the first: ' || p.evidence
+           || ', which therefore have no speed-up: ' || group_concat(c.label, ', ') || '; evidence in the first: ' || substr(p.evidence, 1, instr(p.evidence || char(10), char(10)) - 1)
     from chosen c join v_receipt p using (run_id) where p.verdict <> 'ENGAGED' group by p.optimizer, p.verdict
     union all
     select c.position, c.label || ': fidelity ' || f.class || case f.class when 'lossy' then ' is past its bound, so that it has no speed-up: ' else ' is outside its bound: ' end || coalesce(f.detail, '')

@@ -131,10 +131,22 @@ static enum status put_ledger(struct store *s, const struct id *run, json_t *out
         ledger, e);
 }
 
-enum status run_findings(struct store *s, const struct id *run, json_t *out, struct error *e) {
+/* Evidence is a line; what an optimizer chose among is JSON below it (results/model.h), and only some choose. */
+static enum status put_receipts(struct store *s, const struct id *run, json_t *out, struct error *e) {
+    size_t index;
+    json_t *receipt;
     enum status status = put_table(s, run, "receipts", &(struct table){
-        "SELECT optimizer, settings, verdict, evidence FROM v_receipt WHERE run_id = ? ORDER BY optimizer", "tttt",
-        NAMES("optimizer", "settings", "verdict", "evidence")}, out, e);
+        "SELECT optimizer, settings, verdict, iif(instr(evidence, char(10)), substr(evidence, 1, instr(evidence, char(10)) - 1), evidence),\n"
+        "iif(instr(evidence, char(10)), substr(evidence, instr(evidence, char(10)) + 1), NULL)\n"
+        "FROM v_receipt WHERE run_id = ? ORDER BY optimizer", "ttttj",
+        NAMES("optimizer", "settings", "verdict", "evidence", "choices")}, out, e);
+    json_array_foreach(json_object_get(out, "receipts"), index, receipt)
+        if (!json_is_array(json_object_get(receipt, "choices"))) json_object_del(receipt, "choices");
+    return status;
+}
+
+enum status run_findings(struct store *s, const struct id *run, json_t *out, struct error *e) {
+    enum status status = put_receipts(s, run, out, e);
     if (status == STATUS_OK)
         status = put_row(s, run, "fidelity", &(struct table){
             "SELECT class, error, plain_error, bound, is_ok, detail FROM v_fidelity WHERE run_id = ?", "trrrft",
