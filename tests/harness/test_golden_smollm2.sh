@@ -23,7 +23,7 @@ awk '/^ "cloze": \[/ { inside = 1 }
 [ "$(wc -l <"$dir/cloze.jsonl")" = 30 ] || { echo "the cloze items cannot be read from $golden/expected.json"; exit 1; }
 
 "$1" experiment llm --db "$dir/q.db" --model SmolLM2-135M-Instruct.Q4_1 --dtype f32 --prompt 8 --generate 2 --blocks 1 --samples 1 --profile 0 \
-    --score "$golden/texts/alloc.c.txt" --cloze "$dir/cloze.jsonl" --design each --opt quantize=kind=int8 --opt quantize=kind=int4,group=64,scale=f32 \
+    --score "$golden/texts/alloc.c.txt" --cloze "$dir/cloze.jsonl" --design each --opt quantize=kind=stored,skip=none --opt quantize=kind=int8 --opt quantize=kind=int4,group=64,scale=f32 \
     --opt sparsity=share=0.5,per=matrix,format=dense --opt sparsity=share=0.7,per=matrix,format=dense -o csv >"$dir/cells.csv" 2>"$dir/err" || { cat "$dir/err"; exit 1; }
 
 # value LABEL METRIC: of a cell; a label with commas stands in quotes.
