@@ -33,7 +33,26 @@ void linear_store(const struct cpu_call *c, const struct tile *t) {
     else store_outputs(c, t);
 }
 
-/* ---- strips ---- */
+/* ---- rows of x in codes, and strips ---- */
+
+static int32_t code_sum(const int8_t *codes, int64_t n) {
+    int32_t sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += codes[i];
+    return sum;
+}
+
+void linear_round_row(const struct cpu_call *c, int64_t row, int64_t stride, int8_t *codes, float *scale, int32_t *offset) {
+    int64_t k = c->o->weight->cols;
+    enum dtype t = cpu_in_type(c, 0)->dtype;
+    *scale = cpu_isa(c)->round_row(t, cpu_at(cpu_in(c, 0), t, row * k), k, codes);
+    memset(codes + k, 0, (size_t)(stride - k));
+    *offset = k <= STRIP_MOST_CODES ? 128 * code_sum(codes, k) : 0;
+}
+
+void linear_group_sums(const int8_t *codes, int64_t k, int group, int64_t stride, float *sums) {
+    memset(sums, 0, (size_t)stride * sizeof *sums);
+    for (int64_t g = 0; g < k / group; g++) sums[g] = (float)code_sum(codes + g * group, group);
+}
 
 void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const struct strips_product *whole, int64_t row, int64_t n, float *side) {
     struct strips_product p = *whole;

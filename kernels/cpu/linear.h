@@ -32,15 +32,10 @@ void linear_store(const struct cpu_call *c, const struct tile *t);
  * rest of the product is in `p`, but for its strips. side: (m, STRIP_ROWS) floats. */
 void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const struct strips_product *p, int64_t row, int64_t n, float *side);
 
-static inline int32_t linear_code_sum(const int8_t *codes, int64_t n) {
-    int32_t sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += codes[i];
-    return sum;
-}
-
-static inline void linear_group_sums(const int8_t *codes, int64_t k, int group, float *sums) {
-    for (int64_t g = 0; g < k / group; g++) sums[g] = (float)linear_code_sum(codes + g * group, group);
-}
+/* Row `row` of x in codes, zero from k up to `stride`, its scale, and 128 Σ codes (0 where no strip is so long). */
+void linear_round_row(const struct cpu_call *c, int64_t row, int64_t stride, int8_t *codes, float *scale, int32_t *offset);
+/* Σ of codes by groups; 0 from there up to `stride`. */
+void linear_group_sums(const int8_t *codes, int64_t k, int group, int64_t stride, float *sums);
 
 /* One member's columns. */
 void linear_few(const struct cpu_call *c);

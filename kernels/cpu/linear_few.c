@@ -91,14 +91,8 @@ static void lay_out(struct few *f, int has_dot) {
 }
 
 static void round_rows(struct few *f) {
-    const struct tensor *x = cpu_in_type(f->c, 0);
     int64_t stride = run_stride(f->k, STRIP_PAD);
-    for (int64_t r = 0; r < f->rows; r++) {
-        int8_t *codes = f->codes + r * stride;
-        f->code_scales[r] = cpu_isa(f->c)->round_row(x->dtype, cpu_at(cpu_in(f->c, 0), x->dtype, r * f->k), f->k, codes);
-        memset(codes + f->k, 0, (size_t)(stride - f->k));
-        f->code_offsets[r] = f->k <= STRIP_MOST_CODES ? 128 * linear_code_sum(codes, f->k) : 0;
-    }
+    for (int64_t r = 0; r < f->rows; r++) linear_round_row(f->c, r, stride, f->codes + r * stride, &f->code_scales[r], &f->code_offsets[r]);
 }
 
 /* x as the kernels want it: rows padded with zeros. Every member makes its own; x is small. */
@@ -214,10 +208,10 @@ static void block_rows(struct few *f) {
 }
 
 static void sum_codes(struct few *f, int group) {
+    int64_t stride = sums_stride(f->k, group);
     if (f->code_group == group) return;
     f->code_group = group;
-    memset(f->code_sums, 0, (size_t)(f->rows * sums_stride(f->k, group)) * sizeof *f->code_sums);
-    for (int64_t r = 0; r < f->rows; r++) linear_group_sums(f->codes + r * run_stride(f->k, STRIP_PAD), f->k, group, f->code_sums + r * sums_stride(f->k, group));
+    for (int64_t r = 0; r < f->rows; r++) linear_group_sums(f->codes + r * run_stride(f->k, STRIP_PAD), f->k, group, stride, f->code_sums + r * stride);
 }
 
 static void few_strips(struct few *f, const struct cpu_segment *s, int64_t row, int64_t n, float *y) {

@@ -237,14 +237,11 @@ static void share_row(const struct many *m, int64_t row, int64_t at) {
     int8_t *codes = s->codes + at * code_stride(m->k);
     if (s->wide) isa->to_f32(t, x, s->wide + at * m->k, m->k);
     if (!s->scales) return;
-    s->scales[at] = isa->round_row(t, x, m->k, codes);
-    memset(codes + m->k, 0, (size_t)(code_stride(m->k) - m->k));
-    s->offsets[at] = m->k <= STRIP_MOST_CODES ? 128 * linear_code_sum(codes, m->k) : 0;
+    linear_round_row(m->c, row, code_stride(m->k), codes, &s->scales[at], &s->offsets[at]);
     if (s->rounded) isa->from_int8(DTYPE_F32, codes, s->rounded + at * m->k, m->k);
     if (!s->sums) return;
-    float *sums = s->sums + at * sums_stride(m->k, m->wants.group);
-    memset(sums, 0, (size_t)sums_stride(m->k, m->wants.group) * sizeof *sums);
-    linear_group_sums(codes, m->k, m->wants.group, sums);
+    int64_t sums = sums_stride(m->k, m->wants.group);
+    linear_group_sums(codes, m->k, m->wants.group, sums, s->sums + at * sums);
 }
 
 static void share_rows(const struct many *m, int64_t from, int64_t to) {

@@ -96,10 +96,6 @@ INLINE void int8_block(int wide, int rows, const struct strips_product *p, int64
     }
 }
 
-INLINE vf load_zeros(enum dtype t, const void *p) {
-    return t == DTYPE_U8 ? (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p))) : v_load(t, p, 0);
-}
-
 /* One group: its codes, then its scales and zero points. */
 INLINE void int4_group(int wide, int rows, int group, enum dtype scale_type, enum dtype zero_type, const struct strips_product *p, const char *w, const int8_t *x,
                        const float *x_sum, vf (*sum)[MOST_ROWS]) {
@@ -127,7 +123,7 @@ INLINE void int4_group(int wide, int rows, int group, enum dtype scale_type, enu
 #pragma GCC unroll 8
     for (int a = 0; a < wide; a++) {
         const char *numbers = w + (size_t)a * p->strip_stride + group / 8 * LANE_BYTES;
-        vf scale = v_load(scale_type, numbers, 0), zero = load_zeros(zero_type, numbers + STRIP_ROWS * dtype_bytes(scale_type));
+        vf scale = v_load(scale_type, numbers, 0), zero = v_load_number(zero_type, numbers + STRIP_ROWS * dtype_bytes(scale_type), 0, STRIP_ROWS);
 #pragma GCC unroll 8
         for (int b = 0; b < rows; b++)
             sum[a][b] = v_fma(v_fma(v_set(-x_sum[b * p->sums_stride]), zero, (vf)_mm512_cvtepi32_ps((__m512i)exact[a][b])), scale, sum[a][b]);

@@ -141,20 +141,32 @@ static const uint16_t code_table[32] = {CODES, CODES}, upper_table[32] = {UPPER,
 
 enum { INT8_RUN = 64 };
 
-INLINE void int8_run(int tall, int rows, const struct few_product *p, const char *const *w, int64_t i, __mmask64 mask, __m512 (*sum)[FEW_MAX_ROWS]) {
+/* Even and odd elements of 64 codes, each as its lower and its upper half. */
+struct halves {
+    vd even_low, even_high, odd_low, odd_high;
+};
+
+INLINE struct halves look_up(__m512i q) {
     const __m512i lower = _mm512_loadu_si512(code_table), upper = _mm512_loadu_si512(upper_table);
+    return (struct halves){(vd)_mm512_permutexvar_epi16(q, lower), (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4), upper),
+                           (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 8), lower), (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 12), upper)};
+}
+
+/* sum + those times the 64 elements of split x. */
+INLINE __m512 add_halves(__m512 sum, const struct halves *h, const uint16_t *x) {
+    vd even = load_pairs(x), odd = load_pairs(x + INT8_RUN / 2);
+    sum = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum, h->even_low, even), h->even_high, even);
+    return _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum, h->odd_low, odd), h->odd_high, odd);
+}
+
+INLINE void int8_run(int tall, int rows, const struct few_product *p, const char *const *w, int64_t i, __mmask64 mask, __m512 (*sum)[FEW_MAX_ROWS]) {
     const uint16_t *x = (const uint16_t *)p->x + i;
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++) {
         __m512i q = mask == UINT64_MAX ? _mm512_loadu_si512(w[a] + i) : _mm512_maskz_loadu_epi8(mask, w[a] + i);
-        vd even_low = (vd)_mm512_permutexvar_epi16(q, lower), even_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4), upper);
-        vd odd_low = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 8), lower), odd_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 12), upper);
+        struct halves h = look_up(q);
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vd even = load_pairs(x + r * p->x_stride), odd = load_pairs(x + r * p->x_stride + INT8_RUN / 2);
-            sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], even_low, even), even_high, even);
-            sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], odd_low, odd), odd_high, odd);
-        }
+        for (int r = 0; r < rows; r++) sum[a][r] = add_halves(sum[a][r], &h, x + r * p->x_stride);
     }
 }
 
@@ -182,18 +194,13 @@ INLINE void block_int8(int tall, int rows, const struct few_product *p, int64_t 
 
 enum { INT4_RUN = 128, INT4_SPAN = 4096, INT4_GROUPS = INT4_SPAN / 32, INT4_TALL = 8 }; /* elements: of a register of codes; whose scales are unpacked at a time */
 
-INLINE vf load_zeros(enum dtype t, const void *p, int64_t i, int64_t n) {
-    if (t != DTYPE_U8) return V_LOAD(t, p, i, n);
-    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1), (const char *)p + i)));
-}
-
 /* Scales, and their products with zero points, of groups from..from+n of a row as f32; zeros up to a multiple of 16. */
 INLINE void unpack_scales(const struct grouping *q, enum dtype scale, enum dtype zero, const char *row, int64_t k, int64_t from, int64_t n, float *scales, float *zeros) {
     const char *at_scales = row + k / 2, *at_zeros = at_scales + (size_t)(k / q->group) * dtype_bytes(scale);
     V_FOR(g, n, part, {
         vf s = V_LOAD(scale, at_scales, from + g, part);
         v_store(DTYPE_F32, scales, g, s);
-        v_store(DTYPE_F32, zeros, g, s * load_zeros(zero, at_zeros, from + g, part));
+        v_store(DTYPE_F32, zeros, g, s * v_load_number(zero, at_zeros, from + g, part));
     });
 }
 
@@ -304,7 +311,6 @@ INLINE uint64_t mask_pair(const char *masks, int64_t i, int64_t k) {
 
 /* As block_int8, the codes spread out by their masks. */
 INLINE void block_bitmap_int8(int tall, int rows, const struct few_product *p, int64_t j) {
-    const __m512i lower = _mm512_loadu_si512(code_table), upper = _mm512_loadu_si512(upper_table);
     const char *row[8], *codes[8];
     const uint16_t *x = p->x;
     __m512 sum[8][FEW_MAX_ROWS];
@@ -322,14 +328,9 @@ INLINE void block_bitmap_int8(int tall, int rows, const struct few_product *p, i
             uint64_t mask = mask_pair(row[a] + sizeof(float), i, p->k);
             __m512i q = _mm512_maskz_expand_epi8(mask, _mm512_loadu_si512(codes[a]));
             codes[a] += _mm_popcnt_u64(mask);
-            vd even_low = (vd)_mm512_permutexvar_epi16(q, lower), even_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4), upper);
-            vd odd_low = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 8), lower), odd_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 12), upper);
+            struct halves h = look_up(q);
 #pragma GCC unroll 8
-            for (int r = 0; r < rows; r++) {
-                vd even = load_pairs(x + r * p->x_stride + i), odd = load_pairs(x + r * p->x_stride + i + INT8_RUN / 2);
-                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], even_low, even), even_high, even);
-                sum[a][r] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum[a][r], odd_low, odd), odd_high, odd);
-            }
+            for (int r = 0; r < rows; r++) sum[a][r] = add_halves(sum[a][r], &h, x + r * p->x_stride + i);
         }
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++)

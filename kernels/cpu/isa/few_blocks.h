@@ -59,7 +59,6 @@ INLINE void nibble_run(enum few_kind kind, int tall, int rows, const char *const
 
 /* x in pairs of 32, as block_int8 has it. */
 INLINE void byte_run(int tall, int rows, const char *const *run, int64_t at, int n, const struct few_product *p, __m512 (*sum)[FEW_MAX_ROWS]) {
-    const __m512i lower = _mm512_loadu_si512(code_table), upper = _mm512_loadu_si512(upper_table);
     const __m512i of_block = _mm512_set_epi32(2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0);
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++) {
@@ -71,15 +70,9 @@ INLINE void byte_run(int tall, int rows, const char *const *run, int64_t at, int
             __m512 scale = _mm512_permutexvar_ps(_mm512_add_epi32(of_block, _mm512_set1_epi32(4 * half)), heads);
             __m512i q = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)codes));
             q = _mm512_inserti64x4(q, _mm256_loadu_si256((const __m256i *)(const void *)(codes + Q8_0_BYTES)), 1);
-            vd even_low = (vd)_mm512_permutexvar_epi16(q, lower), even_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4), upper);
-            vd odd_low = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 8), lower), odd_high = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 12), upper);
+            struct halves h = look_up(q);
 #pragma GCC unroll 8
-            for (int r = 0; r < rows; r++) {
-                vd even = load_pairs(x + r * p->x_stride), odd = load_pairs(x + r * p->x_stride + INT8_RUN / 2);
-                __m512 part = _mm512_dpbf16_ps(_mm512_dpbf16_ps(_mm512_setzero_ps(), even_low, even), even_high, even);
-                part = _mm512_dpbf16_ps(_mm512_dpbf16_ps(part, odd_low, odd), odd_high, odd);
-                sum[a][r] = _mm512_fmadd_ps(part, scale, sum[a][r]);
-            }
+            for (int r = 0; r < rows; r++) sum[a][r] = _mm512_fmadd_ps(add_halves(_mm512_setzero_ps(), &h, x + r * p->x_stride), scale, sum[a][r]);
         }
     }
 }

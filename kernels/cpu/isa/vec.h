@@ -260,6 +260,14 @@ INLINE void v_store_part(enum dtype t, void *p, int64_t i, int64_t n, vf x) {
 #define V_LOAD(t, p, i, part) ((part) == LANES ? v_load(t, p, i) : v_load_part(t, p, i, part))
 #define V_STORE(t, p, i, part, x) ((part) == LANES ? v_store(t, p, i, x) : v_store_part(t, p, i, part, x))
 
+#if LANES == 16
+/* The same of a type that zero points have, u8 among them. */
+INLINE vf v_load_number(enum dtype t, const void *p, int64_t i, int64_t n) {
+    if (t != DTYPE_U8) return V_LOAD(t, p, i, n);
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1), (const char *)p + i)));
+}
+#endif
+
 /* exp(x) = 2^n · e^r, n = round(x / ln 2), |r| ≤ ln 2 / 2; e^r by its Taylor polynomial of degree 7 (remainder
  * below 6e-9), ln 2 in two parts (Cody & Waite 1980) so that r has no rounding of n·ln 2. Error below 1.5 ulp,
  * tested against libm; 0 below −87.3, infinity above 88.7, NaN stays. */
