@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/base/random.h"
+#include "kernels/base/rms.h"
 
 enum { SAMPLE_ROWS = 32, FEW_ROWS = 16, OPS_MAX = 512, LEAVES_MAX = RECIPE_MAX_SEGMENTS };
 
@@ -253,15 +254,6 @@ static enum status find_sample(void *self, const char *name, struct leaf *out, s
     (void)e;
     *out = (struct leaf){.name = name, .rows = s->n, .cols = s->cols, .encoding = &encoding_f32, .data = s->rows};
     return STATUS_OK;
-}
-
-static double relative_rms(const float *x, const float *y, int64_t n) {
-    double difference = 0, scale = 0;
-    for (int64_t i = 0; i < n; i++) {
-        difference += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
-        scale += (double)y[i] * (double)y[i];
-    }
-    return scale > 0 ? sqrt(difference / scale) : sqrt(difference);
 }
 
 /* Rows spread evenly over the leaf. INPUT names the first that is not finite. */

@@ -6,6 +6,7 @@
 #include "harness/measure/cloze.h"
 #include "kernels/base/file.h"
 #include "kernels/base/random.h"
+#include "kernels/base/rms.h"
 
 enum { PROBE_TOKENS = 64, FORCED_ROWS = 256, AGREEMENT_TOKENS = 256, SCORE_FILE_BYTES = 16 << 20 };
 
@@ -160,15 +161,6 @@ static void close_model(struct checker_model *k) {
 }
 
 /* ---- judging ---- */
-
-static double relative_rms(const float *x, const float *y, int64_t n) {
-    double difference = 0, scale = 0;
-    for (int64_t i = 0; i < n; i++) {
-        difference += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
-        scale += (double)y[i] * (double)y[i];
-    }
-    return scale > 0 ? sqrt(difference / scale) : sqrt(difference);
-}
 
 /* Rows whose argmax differs although the reference's margin exceeds twice the row's largest error. */
 static int wrong_choices(const float *x, const float *reference, int rows, int64_t width) {

@@ -3,33 +3,12 @@
 #include <string.h>
 
 #include "check_main.h"
-#include "optimizers/optimizer.h"
-#include "toy_model.h"
+#include "optimizers/tried.h"
 
 enum { REQUESTS = 3, PROMPT = 7, NEW = 6 };
 
-struct tried {
-    struct toy toy;
-    struct arena a;
-    struct optimizer_use uses[4];
-    struct rewrite rewrites[4];
-    int n;
-};
-
 static enum status try(struct tried *t, const char *const *opts, const struct rewrite_context *context, struct error *e) {
-    enum status s = STATUS_OK;
-    *t = (struct tried){0};
-    toy_open(&t->toy, REQUESTS, PROMPT, NEW);
-    while (opts[t->n] && s == STATUS_OK) {
-        s = optimizer_parse(opts[t->n], &t->a, &t->uses[t->n], e);
-        t->n++;
-    }
-    return s == STATUS_OK ? optimizers_apply(&t->toy.pipeline, t->uses, t->n, context, t->rewrites, e) : s;
-}
-
-static void end(struct tried *t) {
-    toy_close(&t->toy);
-    arena_free(&t->a);
+    return try_on(t, REQUESTS, PROMPT, NEW, opts, context, e);
 }
 
 /* States and linear weights of all programs; how many of them are encoded. */

@@ -3,31 +3,10 @@
 #include <string.h>
 
 #include "check_main.h"
-#include "optimizers/optimizer.h"
-#include "toy_model.h"
-
-struct tried {
-    struct toy toy;
-    struct arena a;
-    struct optimizer_use uses[3];
-    struct rewrite rewrites[3];
-    int n;
-};
+#include "optimizers/tried.h"
 
 static enum status try(struct tried *t, const char *const *opts, const struct rewrite_context *context, struct error *e) {
-    enum status s = STATUS_OK;
-    *t = (struct tried){0};
-    toy_open(&t->toy, 1, 4, 2);
-    while (opts[t->n] && s == STATUS_OK) {
-        s = optimizer_parse(opts[t->n], &t->a, &t->uses[t->n], e);
-        t->n++;
-    }
-    return s == STATUS_OK ? optimizers_apply(&t->toy.pipeline, t->uses, t->n, context, t->rewrites, e) : s;
-}
-
-static void end(struct tried *t) {
-    toy_close(&t->toy);
-    arena_free(&t->a);
+    return try_on(t, 1, 4, 2, opts, context, e);
 }
 
 static const struct recipe *weight_of(const struct tried *t, const char *name) {
