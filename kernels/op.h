@@ -107,5 +107,7 @@ int op_find(const char *name); /* -1 where none */
 /* Which of its inputs are caches: [*first, *last), empty where none; and whether it writes them (in place) or reads them. */
 void op_caches(const struct op *op, int *first, int *last);
 int op_writes_caches(const struct op *op);
+/* x times a weight, which is in[1]. */
+static inline int op_is_linear(const struct op *op) { return op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU; }
 
 #endif

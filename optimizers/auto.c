@@ -62,7 +62,7 @@ static void add_leaves(struct subject *s, const struct recipe *r, const char *sk
 /* 0 where there is nothing to choose: no linear operation, all skipped, or stored by another optimizer already. */
 static int take_subject(struct program *p, const struct op *op, const char *skip, struct subject *out) {
     *out = (struct subject){.program = p, .op = op};
-    if (!weights_op_is_linear(op)) return 0;
+    if (!op_is_linear(op)) return 0;
     out->weight = &p->tensors[op->in[1]];
     if (!out->weight->recipe || recipe_find(out->weight->recipe, is_encoded)) return 0;
     add_leaves(out, out->weight->recipe, skip);
@@ -512,7 +512,7 @@ void auto_summary(const struct executed *x, char *to, size_t bytes) {
     uint64_t *seen = arena_alloc(&a, (size_t)(x->n_ops + 1) * sizeof *seen);
     for (int i = 0; i < x->n_ops; i++) { /* a weight of several programs is one */
         const struct op *op = x->ops[i].op;
-        const struct recipe *r = weights_op_is_linear(op) && x->ops[i].calls > 0 ? x->ops[i].program->tensors[op->in[1]].recipe : NULL;
+        const struct recipe *r = op_is_linear(op) && x->ops[i].calls > 0 ? x->ops[i].program->tensors[op->in[1]].recipe : NULL;
         if (!r) continue;
         int at = 0;
         seen[n_seen] = recipe_hash(r);

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-int weights_op_is_linear(const struct op *op) { return op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU; }
-
 static int last_layer(const struct program *p) {
     int last = -1;
     for (size_t i = 0; i < p->n_ops; i++)
@@ -108,7 +106,7 @@ enum status weights_edit(struct pipeline *p, const char *skip, weight_edit *edit
         struct program *program = &p->programs[i];
         for (size_t k = 0; k < program->n_ops && s == STATUS_OK; k++) {
             struct editing editing = {&p->arena, &edited, program, &program->ops[k], DTYPE_F32, skip, edit, self, e};
-            if (!weights_op_is_linear(editing.op)) continue;
+            if (!op_is_linear(editing.op)) continue;
             editing.dtype = program->tensors[editing.op->in[1]].dtype;
             s = edit_op(&editing, context, out);
         }
@@ -125,7 +123,7 @@ static void name_encodings(const struct executed *x, int (*is_mine)(const struct
     snprintf(out, bytes, "codes");
     for (int i = 0; i < x->n_ops; i++) {
         const struct op *op = x->ops[i].op;
-        const struct recipe *w = weights_op_is_linear(op) && x->ops[i].calls > 0 ? x->ops[i].program->tensors[op->in[1]].recipe : NULL, *step = w ? recipe_find(w, is_mine) : NULL;
+        const struct recipe *w = op_is_linear(op) && x->ops[i].calls > 0 ? x->ops[i].program->tensors[op->in[1]].recipe : NULL, *step = w ? recipe_find(w, is_mine) : NULL;
         if (!step || !step->encoding || (at && strstr(out, step->encoding->name)) || at >= bytes) continue;
         at += (size_t)snprintf(out + at, bytes - at, "%s%s%s", at ? " + " : "", step->encoding->name, step->input_bits ? " met by rows in 8 bits" : "");
     }
@@ -139,7 +137,7 @@ void receipt_from_weights(const char *what, const struct rewrite *r, const struc
     double stored = 0, plain = 0;
     for (int i = 0; i < x->n_ops; i++) {
         const struct op *op = x->ops[i].op;
-        const struct tensor *w = weights_op_is_linear(op) ? &x->ops[i].program->tensors[op->in[1]] : NULL;
+        const struct tensor *w = op_is_linear(op) ? &x->ops[i].program->tensors[op->in[1]] : NULL;
         if (!w || !w->recipe || !recipe_find(w->recipe, is_mine) || x->ops[i].calls == 0) continue;
         calls += x->ops[i].calls;
         places++;

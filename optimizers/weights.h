@@ -8,8 +8,6 @@
  * new form: `part` itself to leave it alone; NULL with the error: UNSUPPORTED leaves the whole weight as it is, refused for that reason, others end all. */
 typedef const struct recipe *weight_edit(void *self, struct arena *a, const struct recipe *part, enum dtype t, struct error *e);
 
-int weights_op_is_linear(const struct op *op);
-
 /* Which weights are left alone: a list joined by '+' of head, first, last (layers) and patterns of leaves' names (* and ?).
  * "none": none are. */
 int weight_is_skipped(const char *skip, const struct program *p, const struct op *op, const struct recipe *leaf);

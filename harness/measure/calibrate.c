@@ -17,11 +17,9 @@ const char *calibration_wanted(const struct spec *spec) {
     return NULL;
 }
 
-static int is_linear(const struct op *op) { return op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU; }
-
 static void keep_inputs(struct program *p) {
     for (size_t i = 0; i < p->n_ops; i++)
-        if (is_linear(&p->ops[i])) p->tensors[p->ops[i].in[0]].is_kept = 1;
+        if (op_is_linear(&p->ops[i])) p->tensors[p->ops[i].in[0]].is_kept = 1;
 }
 
 struct calibration {
@@ -104,7 +102,7 @@ static void take_norms(const struct calibration *c, struct arena *a, struct inpu
     *n = 0;
     for (size_t i = 0; i < c->p->n_ops; i++) {
         const struct op *op = &c->p->ops[i];
-        const struct recipe *w = is_linear(op) ? c->p->tensors[op->in[1]].recipe : NULL;
+        const struct recipe *w = op_is_linear(op) ? c->p->tensors[op->in[1]].recipe : NULL;
         if (!w) continue;
         struct input_norms *row = &(*out)[(*n)++];
         *row = (struct input_norms){.leaf = arena_copy_string(a, recipe_name(w)), .cols = w->cols, .norm = arena_alloc(a, (size_t)w->cols * sizeof *row->norm)};
@@ -116,7 +114,7 @@ static void open_sums(struct calibration *c) {
     c->sums = mem_alloc((c->p->n_tensors + 1) * sizeof *c->sums);
     for (size_t i = 0; i < c->p->n_ops; i++) {
         int x = c->p->ops[i].in[0];
-        if (is_linear(&c->p->ops[i]) && !c->sums[x]) c->sums[x] = mem_alloc((size_t)columns(c, x) * sizeof **c->sums);
+        if (op_is_linear(&c->p->ops[i]) && !c->sums[x]) c->sums[x] = mem_alloc((size_t)columns(c, x) * sizeof **c->sums);
     }
 }
 

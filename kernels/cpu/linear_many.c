@@ -282,12 +282,10 @@ void cpu_dense_close(struct cpu_dense *s) {
     mem_free(s);
 }
 
-static int is_linear(const struct op *op) { return op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU; }
-
 static enum status plan_set(struct cpu_prepared *q, struct dense_set *set, struct error *e) {
     int size = q->device->size;
     for (size_t i = 0; i < q->head.program->n_ops; i++)
-        for (int member = 0; member < size && is_linear(q->ops[i].op); member++) {
+        for (int member = 0; member < size && op_is_linear(q->ops[i].op); member++) {
             struct cpu_call c = {q, &q->ops[i], member, size};
             if (!cpu_is_many_rows(rows_of(&c))) break;
             struct many m = many_begin(&c, set);

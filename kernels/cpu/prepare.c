@@ -97,7 +97,7 @@ static int freq_input(const struct op *op) { return op->kind == OP_ROPE ? 2 : op
 
 /* Which input is a matrix, and which a vector; -1 for none. */
 static int matrix_input(const struct op *op) {
-    return op->kind == OP_EMBED ? 0 : op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU ? 1 : -1;
+    return op->kind == OP_EMBED ? 0 : op_is_linear(op) ? 1 : -1;
 }
 static int vector_input(const struct op *op) {
     if (op->kind == OP_LINEAR && op->n_in > 2) return 2;

@@ -76,7 +76,7 @@ static enum status place_states(struct cuda_prepared *q, struct error *e) {
 /* ---- operations ---- */
 
 /* Which input is a matrix, a vector, the frequencies; -1 for none. */
-static int matrix_input(const struct op *op) { return op->kind == OP_EMBED ? 0 : op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU ? 1 : -1; }
+static int matrix_input(const struct op *op) { return op->kind == OP_EMBED ? 0 : op_is_linear(op) ? 1 : -1; }
 static int vector_input(const struct op *op) {
     if (op->kind == OP_LINEAR && op->n_in > 2) return 2;
     return op->kind == OP_RMSNORM ? 1 : op->kind == OP_ADD_RMSNORM ? 2 : -1;
