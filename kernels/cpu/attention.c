@@ -1,10 +1,14 @@
 /* attention.c: scores, values, and both with an online softmax between them.
  *
- * Work is cut into items: a block of neighbouring rows of one slot × one key-value head (× a range of keys, where
- * there are too few items for the team). The rows' queries of that head group, up to MAX_QUERIES vectors, meet the
- * keys in tiles of TILE_KEYS: a tile of K is transposed to f32 once and serves all of them, as does a tile of V.
- * Of a cache in int8 the tiles are its codes: a key's scale multiplies its scores, a value's its probabilities.
- * Every key-value head is so read once for its H/G query heads, and keys that no row of a block sees are not read.
+ * Work is cut into items: a block of neighbouring rows of one slot × a run of key-value heads × a range of keys, the
+ * latter where there are too few items for the team. A block's rows are as many as give one head's queries MAX_QUERIES
+ * vectors; where they give fewer, as in decode, an item has as many heads as fill them up, so that the lines of the
+ * cache are read in the order in which they lie. A tile of TILE_KEYS keys of a head is turned once and serves all its
+ * queries, as does a tile of values: every head is read once for its H/G query heads, and keys that no row of a block sees
+ * are not read.
+ * Where the processor multiplies pairs of bf16, tiles, queries and probabilities are pairs, else f32; sums and the
+ * softmax are f32. Of a cache in int8 the tiles are its codes: a key's scale multiplies its scores, a value's its
+ * probabilities.
  *
  * Online softmax: Milakov & Gimelshein 2018; tiles and the merging of key ranges: Dao et al. 2022 and 2023. */
 #include <math.h>
@@ -13,10 +17,10 @@
 #include "kernels/cpu/cpu.h"
 
 enum {
-    MAX_QUERIES = 96,        /* vectors of a block: a multiple of the tile kernel's height */
+    MAX_QUERIES = 96,        /* vectors of an item: a multiple of the tile kernel's height */
     TILE_KEYS = 64,
     CACHE_LINE = 64,
-    LEAST_SPLIT_KEYS = 128
+    LEAST_SPLIT_KEYS = 32
 };
 
 static int64_t pad16(int64_t n) { return (n + 15) / 16 * 16; }
@@ -28,6 +32,7 @@ struct view {
     const struct isa_kernels *isa;
     int64_t rows, heads, groups, per, width, keys; /* per = H/G; width: of a head; keys: S */
     int64_t positions, slots;                      /* of the cache's layout */
+    int has_pairs;                                 /* operands of products are pairs of bf16 */
     const int32_t *slot, *pos;
 };
 
@@ -39,12 +44,16 @@ static struct view view_of(const struct cpu_call *c, const struct tensor *cache,
     v.keys = cpu_dim(c, cache, 1);
     v.slots = dim_value(cache->dims[0], most);
     v.positions = dim_value(cache->dims[1], most);
+    v.has_pairs = v.isa->has_pairs && cpu_in_type(c, 0)->dtype == DTYPE_BF16 && cache->dtype == DTYPE_BF16 && v.width % 2 == 0;
     v.slot = cpu_in(c, slots_input);
     v.pos = cpu_in(c, slots_input + 1);
     return v;
 }
 
-/* ---- blocks of rows ---- */
+/* Words of 32 bits that n numbers of an operand fill. */
+static int64_t words(const struct view *v, int64_t n) { return v->has_pairs ? (n + 1) / 2 : n; }
+
+/* ---- items ---- */
 
 struct block {
     int64_t first, n, seen;  /* rows; keys that the furthest of them sees */
@@ -74,38 +83,55 @@ static int is_inside(const struct view *v, const struct block *b) {
 
 struct item {
     struct block block;
-    int64_t group, unit;     /* unit: number of the (block, group) */
+    int64_t group, n_groups; /* key-value heads */
+    int64_t unit;            /* number of the (block, run of heads) */
     int64_t from, to;        /* keys */
     int split, n_splits;
 };
 typedef void item_kernel(const struct view *v, const struct item *item, void *to);
 
-/* Into how many key ranges a block's units are cut, so that the team has enough items. */
-static int splits_of(const struct view *v, int64_t units, int64_t seen) {
-    int64_t want = (int64_t)CPU_ITEMS_A_MEMBER * v->c->members;
-    if (v->c->members == 1 || units >= want) return 1;
-    int64_t n = least((want + units - 1) / units, seen / LEAST_SPLIT_KEYS);
-    return n < 1 ? 1 : (int)n;
+/* Key-value heads of an item of this block: as many as give at most MAX_QUERIES vectors. */
+static int64_t heads_together(const struct view *v, const struct block *b) {
+    int64_t n = MAX_QUERIES / (b->n * v->per);
+    return least(n > 0 ? n : 1, v->groups);
 }
 
-/* Calls `work` for this member's items. The items' costs (rows × keys) lie on a line that is cut into equal parts;
- * an item is done by the member in whose part its middle lies: no counter, and the same split every time. */
-static void each_item(const struct view *v, int is_causal, int can_split, item_kernel *work, void *to) {
-    int64_t units = 0, total = 0, at = 0, unit = 0;
+static int64_t count_units(const struct view *v) {
+    int64_t units = 0;
     for (int64_t r = 0; r < v->rows;) {
         struct block b = block_at(v, r);
-        units += v->groups;
+        int64_t together = heads_together(v, &b);
+        units += (v->groups + together - 1) / together;
+        r += b.n;
+    }
+    return units;
+}
+
+/* Into how many key ranges a unit is cut at most, so that the team has enough items: one unit for each member the same,
+ * of several, whose costs may differ, CPU_ITEMS_A_MEMBER. */
+static int64_t most_splits(const struct view *v, int64_t units) {
+    int64_t members = v->c->members, want = CPU_ITEMS_A_MEMBER * members;
+    if (members == 1 || units >= want) return 1;
+    return units == 1 ? members : (want + units - 1) / units;
+}
+
+/* Calls `work` for this member's items. The items' costs (rows × heads × keys) lie on a line that is cut into equal parts;
+ * an item is done by the member in whose part its middle lies: no counter, and the same split every time. */
+static void each_item(const struct view *v, int is_causal, int can_split, item_kernel *work, void *to) {
+    int64_t most = can_split ? most_splits(v, count_units(v)) : 1, total = 0, at = 0, unit = 0;
+    for (int64_t r = 0; r < v->rows;) {
+        struct block b = block_at(v, r);
         total += b.n * (is_causal ? b.seen : v->keys) * v->groups;
         r += b.n;
     }
     for (int64_t r = 0; r < v->rows;) {
         struct block b = block_at(v, r);
-        int64_t keys = is_causal ? b.seen : v->keys;
-        int n = can_split ? splits_of(v, units, keys) : 1;
-        for (int64_t g = 0; g < v->groups; g++, unit++)
+        int64_t keys = is_causal ? b.seen : v->keys, together = heads_together(v, &b);
+        int n = (int)(most > 1 && keys / LEAST_SPLIT_KEYS > 1 ? least(most, keys / LEAST_SPLIT_KEYS) : 1);
+        for (int64_t g = 0; g < v->groups; g += together, unit++)
             for (int s = 0; s < n; s++) {
-                struct item item = {b, g, unit, keys * s / n, keys * (s + 1) / n, s, n};
-                int64_t cost = (item.to - item.from) * b.n;
+                struct item item = {b, g, least(together, v->groups - g), unit, keys * s / n, keys * (s + 1) / n, s, n};
+                int64_t cost = (item.to - item.from) * b.n * item.n_groups;
                 int64_t owner = total > 0 ? (2 * at + cost) * v->c->members / (2 * total) : 0;
                 if (owner == v->c->member && is_inside(v, &b)) work(v, &item, to);
                 at += cost;
@@ -116,44 +142,75 @@ static void each_item(const struct view *v, int is_causal, int can_split, item_k
 
 /* ---- a member's scratch ---- */
 
+/* Query vectors, and what belongs to each of them, lie by heads of the item, then by rows. */
 struct buffers {
     float *q, *keys, *values, *s, *o, *max, *sum, *scales;
-    int64_t *visible, *at;   /* at: of each query vector, in elements of the query (or output) row array */
+    uint16_t *codes;         /* a tile of a cache in int8, as bf16 */
+    int64_t *visible;
 };
 
+static int64_t most_queries(int64_t per) { return per > MAX_QUERIES ? per : MAX_QUERIES; }
+
 static size_t work_floats(int64_t width, int64_t per) {
-    int64_t queries = per > MAX_QUERIES ? per : MAX_QUERIES;
-    return (size_t)(queries * pad16(width) + pad16(width) * TILE_KEYS + TILE_KEYS * pad16(width) + queries * TILE_KEYS +
-                    queries * pad16(width) + 2 * pad16(queries) + 4 * pad16(queries) + TILE_KEYS);
+    int64_t queries = most_queries(per), wide = pad16(width);
+    return (size_t)(2 * queries * wide + 3 * wide * TILE_KEYS + queries * TILE_KEYS + 4 * pad16(queries) + TILE_KEYS);
 }
 
 static struct buffers work_in(const struct view *v) {
-    int64_t queries = v->per > MAX_QUERIES ? v->per : MAX_QUERIES, wide = pad16(v->width);
+    int64_t queries = most_queries(v->per), wide = pad16(v->width);
     struct buffers w;
     w.q = cpu_scratch(v->c);
     w.keys = w.q + queries * wide;
     w.values = w.keys + wide * TILE_KEYS;
-    w.s = w.values + TILE_KEYS * wide;
+    w.codes = (uint16_t *)(void *)(w.values + TILE_KEYS * wide);
+    w.s = w.values + 2 * TILE_KEYS * wide;
     w.o = w.s + queries * TILE_KEYS;
     w.max = w.o + queries * wide;
     w.sum = w.max + pad16(queries);
     w.visible = (int64_t *)(void *)(w.sum + pad16(queries));
-    w.at = w.visible + pad16(queries);
-    w.scales = (float *)(void *)(w.at + pad16(queries));
+    w.scales = (float *)(void *)(w.visible + pad16(queries));
     return w;
 }
 
-/* The block's query vectors of one group, scaled, one after the other: (n·per, width). */
-static void load_queries(const struct view *v, const struct item *i, const struct tensor *type, const void *q, float scale, float *to) {
-    int64_t n = v->per * v->width;
-    for (int64_t r = 0; r < i->block.n; r++) {
-        int64_t at = (i->block.first + r) * v->heads * v->width + i->group * n;
-        v->isa->to_f32(type->dtype, cpu_at(q, type->dtype, at), to + r * n, n);
-    }
-    if (scale != 1) v->isa->scale(DTYPE_F32, to, scale, to, i->block.n * n);
+static int64_t queries_of(const struct view *v, const struct item *i) { return i->block.n * v->per * i->n_groups; }
+
+/* Query vector j of an item: its row and head. */
+static int64_t row_of(const struct view *v, const struct item *i, int64_t j) { return i->block.first + j % (i->block.n * v->per) / v->per; }
+static int64_t head_of(const struct view *v, const struct item *i, int64_t j) {
+    return (i->group + j / (i->block.n * v->per)) * v->per + j % v->per;
 }
 
-/* An item's keys or values: vector t lies at base + t · stride, in codes where `has_scales` (each behind its scale). */
+/* The item's query vectors, as operands: (queries, width). */
+static void load_queries(const struct view *v, const struct item *i, float *to) {
+    const struct tensor *type = cpu_in_type(v->c, 0);
+    int64_t n = v->per * v->width, vector = 0;
+    for (int64_t g = i->group; g < i->group + i->n_groups; g++)
+        for (int64_t r = i->block.first; r < i->block.first + i->block.n; r++, vector += v->per) {
+            const void *from = cpu_at(cpu_in(v->c, 0), type->dtype, r * v->heads * v->width + g * n);
+            float *at = to + vector * words(v, v->width);
+            if (v->has_pairs) memcpy(at, from, (size_t)n * sizeof(uint16_t));
+            else v->isa->to_f32(type->dtype, from, at, n);
+        }
+}
+
+/* One head of an item, and its queries' part of the scratch. */
+struct head {
+    const struct view *v;
+    const struct item *i;
+    int64_t index, queries;  /* index: of the item's */
+    struct buffers w;
+};
+
+static struct head head_at(const struct view *v, const struct item *i, const struct buffers *w, int64_t index) {
+    struct head h = {v, i, index, i->block.n * v->per, *w};
+    h.w.q += index * h.queries * words(v, v->width);
+    h.w.o += index * h.queries * pad16(v->width);
+    h.w.max += index * h.queries;
+    h.w.sum += index * h.queries;
+    return h;
+}
+
+/* A head's keys or values: vector t lies at base + t · stride, in codes where `has_scales` (each behind its scale). */
 struct run {
     enum dtype t;
     const char *base;
@@ -161,59 +218,87 @@ struct run {
     int has_scales;
 };
 
-static struct run run_of(const struct view *v, const struct item *i, int input) {
+static struct run run_of(const struct head *h, int input) {
+    const struct view *v = h->v;
     const struct tensor *cache = cpu_in_type(v->c, input);
     struct run r = {.t = cache->encoding ? DTYPE_I8 : cache->dtype, .stride = tensor_row_bytes(cache), .has_scales = cache->encoding != NULL};
     r.bytes = cache->encoding ? tensor_vector_bytes(cache) : (size_t)v->width * dtype_bytes(cache->dtype);
-    r.base = (const char *)cpu_in(v->c, input) + (size_t)(v->slot[i->block.first] * v->positions) * r.stride + (size_t)i->group * r.bytes;
+    r.base = (const char *)cpu_in(v->c, input) + (size_t)(v->slot[h->i->block.first] * v->positions) * r.stride +
+             (size_t)(h->i->group + h->index) * r.bytes;
     return r;
 }
 
 static const char *vector_at(const struct run *r, int64_t key) { return r->base + (size_t)key * r->stride; }
 static const char *numbers_at(const struct run *r, int64_t key) { return vector_at(r, key) + (r->has_scales ? sizeof(float) : 0); }
 
-/* Asks for the lines of the tile of keys from `key` on, where the item has it: rows lie a whole cache row apart, and
- * the hardware's prefetchers give up at such strides. */
-static void ask_tile(const struct item *i, const struct run *r, int64_t key) {
-    for (int64_t last = least(key + TILE_KEYS, i->to); key < last; key++)
-        for (size_t at = 0; at < r->bytes; at += CACHE_LINE) __builtin_prefetch(vector_at(r, key) + at);
+/* Asks for this head's share of the tile of keys from `key` on: some of its rows, of all heads of the item, so that lines are
+ * asked for in the order in which they lie. */
+static void ask_tile(const struct head *h, const struct run *r, int64_t key) {
+    int64_t n = least(TILE_KEYS, h->i->to - key), heads = h->i->n_groups;
+    const char *base = r->base - (size_t)h->index * r->bytes;
+    for (int64_t t = n * h->index / heads; t < n * (h->index + 1) / heads; t++)
+        for (size_t at = 0; at < (size_t)heads * r->bytes; at += CACHE_LINE) __builtin_prefetch(base + (size_t)(key + t) * r->stride + at, 0, 2);
 }
 
 /* Column t of w.s (queries, TILE_KEYS) · the scale of vector key + t, t < n. */
-static void scale_columns(const struct view *v, const struct item *i, const struct buffers *w, const struct run *r, int64_t key, int64_t n) {
+static void scale_columns(const struct head *h, const struct run *r, int64_t key, int64_t n) {
     if (!r->has_scales) return;
-    for (int64_t t = 0; t < n; t++) memcpy(&w->scales[t], vector_at(r, key + t), sizeof *w->scales);
-    for (int64_t j = 0; j < i->block.n * v->per; j++) v->isa->mul(DTYPE_F32, w->s + j * TILE_KEYS, w->scales, w->s + j * TILE_KEYS, n);
+    for (int64_t t = 0; t < n; t++) memcpy(&h->w.scales[t], vector_at(r, key + t), sizeof *h->w.scales);
+    for (int64_t j = 0; j < h->queries; j++) h->v->isa->mul(DTYPE_F32, h->w.s + j * TILE_KEYS, h->w.scales, h->w.s + j * TILE_KEYS, n);
+}
+
+/* n vectors of bf16 from `key` on, and how many bytes they lie apart. */
+static const char *pairs_at(const struct head *h, const struct run *r, int64_t key, int64_t n, size_t *stride) {
+    *stride = r->has_scales ? (size_t)h->v->width * sizeof *h->w.codes : r->stride;
+    if (!r->has_scales) return vector_at(r, key);
+    for (int64_t t = 0; t < n; t++)
+        h->v->isa->from_int8(DTYPE_BF16, (const int8_t *)numbers_at(r, key + t), h->w.codes + t * h->v->width, h->v->width);
+    return (const char *)h->w.codes;
+}
+
+static void multiply(const struct view *v, const struct tile_product *t) {
+    if (v->has_pairs) v->isa->tile_pairs(t);
+    else v->isa->tile(t);
 }
 
 /* w.s (queries, TILE_KEYS) = q · k for keys key..key+n. */
-static void tile_scores(const struct view *v, const struct item *i, const struct buffers *w, int input, int64_t key, int64_t n) {
-    struct run r = run_of(v, i, input);
-    ask_tile(i, &r, key + TILE_KEYS);
-    v->isa->transpose(r.t, numbers_at(&r, key), (int64_t)(r.stride / dtype_bytes(r.t)), n, v->width, w->keys, TILE_KEYS);
-    struct tile_product p = {.a = w->q, .b = w->keys, .c = w->s, .m = i->block.n * v->per, .n = pad16(n), .k = v->width,
-                             .a_stride = v->width, .b_stride = TILE_KEYS, .c_stride = TILE_KEYS};
-    v->isa->tile(&p);
-    scale_columns(v, i, w, &r, key, n);
+static void tile_scores(const struct head *h, int input, int64_t key, int64_t n) {
+    const struct view *v = h->v;
+    struct run r = run_of(h, input);
+    ask_tile(h, &r, key + TILE_KEYS);
+    if (v->has_pairs) {
+        size_t stride;
+        const char *rows = pairs_at(h, &r, key, n, &stride);
+        v->isa->transpose(DTYPE_F32, rows, (int64_t)(stride / sizeof(float)), n, words(v, v->width), h->w.keys, TILE_KEYS);
+    } else {
+        v->isa->transpose(r.t, numbers_at(&r, key), (int64_t)(r.stride / dtype_bytes(r.t)), n, v->width, h->w.keys, TILE_KEYS);
+    }
+    struct tile_product t = {.a = h->w.q, .b = h->w.keys, .c = h->w.s, .m = h->queries, .n = pad16(n), .k = words(v, v->width),
+                             .a_stride = words(v, v->width), .b_stride = TILE_KEYS, .c_stride = TILE_KEYS};
+    multiply(v, &t);
+    scale_columns(h, &r, key, n);
 }
 
-/* w.o (queries, pad16(width)) += w.s · values of keys key..key+n; w.s is used up. */
-static void tile_values(const struct view *v, const struct item *i, const struct buffers *w, int input, int64_t key, int64_t n) {
-    struct run r = run_of(v, i, input);
+/* w.o (queries, pad16(width)) += w.s · values of keys key..key+n; w.s, which is zero beyond them up to pad16(n), is used up. */
+static void tile_values(const struct head *h, int input, int64_t key, int64_t n) {
+    const struct view *v = h->v;
+    struct run r = run_of(h, input);
     int64_t wide = pad16(v->width);
-    ask_tile(i, &r, key + TILE_KEYS);
-    scale_columns(v, i, w, &r, key, n);
-    for (int64_t t = 0; t < n; t++)
-        if (r.has_scales) v->isa->from_int8(DTYPE_F32, (const int8_t *)numbers_at(&r, key + t), w->values + t * wide, v->width);
-        else v->isa->to_f32(r.t, numbers_at(&r, key + t), w->values + t * wide, v->width);
-    struct tile_product p = {.a = w->s, .b = w->values, .c = w->o, .m = i->block.n * v->per, .n = wide, .k = n,
-                             .a_stride = TILE_KEYS, .b_stride = wide, .c_stride = wide, .is_added = 1};
-    v->isa->tile(&p);
+    ask_tile(h, &r, key + TILE_KEYS);
+    scale_columns(h, &r, key, n);
+    if (v->has_pairs) {
+        size_t stride;
+        const char *rows = pairs_at(h, &r, key, n, &stride);
+        v->isa->pair_rows(rows, stride, n, v->width, h->w.values, wide);
+        v->isa->from_f32(DTYPE_BF16, h->w.s, h->w.s, h->queries * TILE_KEYS);
+    }
+    for (int64_t t = 0; t < n && !v->has_pairs; t++)
+        if (r.has_scales) v->isa->from_int8(DTYPE_F32, (const int8_t *)numbers_at(&r, key + t), h->w.values + t * wide, v->width);
+        else v->isa->to_f32(r.t, numbers_at(&r, key + t), h->w.values + t * wide, v->width);
+    struct tile_product t = {.a = h->w.s, .b = h->w.values, .c = h->w.o, .m = h->queries, .n = wide, .k = words(v, n),
+                             .a_stride = words(v, TILE_KEYS), .b_stride = wide, .c_stride = wide, .is_added = 1};
+    multiply(v, &t);
 }
-
-/* Query vector j of an item: its row and head. */
-static int64_t row_of(const struct view *v, const struct item *i, int64_t j) { return i->block.first + j / v->per; }
-static int64_t head_of(const struct view *v, const struct item *i, int64_t j) { return i->group * v->per + j % v->per; }
 
 /* Writes query vector j's result o · f to the output (R, H·width). */
 static void store_query(const struct view *v, const struct item *i, int64_t j, float *o, float f) {
@@ -229,15 +314,17 @@ static void scores_item(const struct view *v, const struct item *i, void *unused
     struct buffers w = work_in(v);
     enum dtype t = cpu_out_type(v->c, 0)->dtype;
     (void)unused;
-    load_queries(v, i, cpu_in_type(v->c, 0), cpu_in(v->c, 0), 1, w.q);
-    for (int64_t key = i->from; key < i->to; key += TILE_KEYS) {
-        int64_t n = least(TILE_KEYS, i->to - key);
-        tile_scores(v, i, &w, 1, key, n);
-        for (int64_t j = 0; j < i->block.n * v->per; j++) {
-            int64_t at = (row_of(v, i, j) * v->heads + head_of(v, i, j)) * v->keys + key;
-            v->isa->from_f32(t, w.s + j * TILE_KEYS, cpu_at_out(cpu_out(v->c, 0), t, at), n);
+    load_queries(v, i, w.q);
+    for (int64_t key = i->from; key < i->to; key += TILE_KEYS)
+        for (int64_t g = 0; g < i->n_groups; g++) {
+            struct head h = head_at(v, i, &w, g);
+            int64_t n = least(TILE_KEYS, i->to - key);
+            tile_scores(&h, 1, key, n);
+            for (int64_t j = 0; j < h.queries; j++) {
+                int64_t vector = g * h.queries + j, at = (row_of(v, i, vector) * v->heads + head_of(v, i, vector)) * v->keys + key;
+                v->isa->from_f32(t, w.s + j * TILE_KEYS, cpu_at_out(cpu_out(v->c, 0), t, at), n);
+            }
         }
-    }
 }
 
 void cpu_attn_scores(const struct cpu_call *c) {
@@ -246,26 +333,31 @@ void cpu_attn_scores(const struct cpu_call *c) {
 }
 
 /* The tile's probabilities; 0 where all are zero: what the cache holds there may be anything. */
-static int load_probabilities(const struct view *v, const struct item *i, int64_t key, int64_t n, float *s) {
+static int load_probabilities(const struct head *h, int64_t key, int64_t n) {
+    const struct view *v = h->v;
     enum dtype t = cpu_in_type(v->c, 0)->dtype;
     float any = 0;
-    for (int64_t j = 0; j < i->block.n * v->per; j++) {
-        int64_t at = (row_of(v, i, j) * v->heads + head_of(v, i, j)) * v->keys + key;
-        v->isa->to_f32(t, cpu_at(cpu_in(v->c, 0), t, at), s + j * TILE_KEYS, n);
-        any += v->isa->dot(DTYPE_F32, s + j * TILE_KEYS, s + j * TILE_KEYS, n);
+    for (int64_t j = 0; j < h->queries; j++) {
+        int64_t vector = h->index * h->queries + j, at = (row_of(v, h->i, vector) * v->heads + head_of(v, h->i, vector)) * v->keys + key;
+        float *s = h->w.s + j * TILE_KEYS;
+        v->isa->to_f32(t, cpu_at(cpu_in(v->c, 0), t, at), s, n);
+        any += v->isa->dot(DTYPE_F32, s, s, n);
+        memset(s + n, 0, (size_t)(TILE_KEYS - n) * sizeof *s);
     }
     return any != 0;
 }
 
 static void values_item(const struct view *v, const struct item *i, void *unused) {
     struct buffers w = work_in(v);
-    int64_t queries = i->block.n * v->per, wide = pad16(v->width);
+    int64_t queries = queries_of(v, i), wide = pad16(v->width);
     (void)unused;
     memset(w.o, 0, (size_t)(queries * wide) * sizeof *w.o);
-    for (int64_t key = i->from; key < i->to; key += TILE_KEYS) {
-        int64_t n = least(TILE_KEYS, i->to - key);
-        if (load_probabilities(v, i, key, n, w.s)) tile_values(v, i, &w, 1, key, n);
-    }
+    for (int64_t key = i->from; key < i->to; key += TILE_KEYS)
+        for (int64_t g = 0; g < i->n_groups; g++) {
+            struct head h = head_at(v, i, &w, g);
+            int64_t n = least(TILE_KEYS, i->to - key);
+            if (load_probabilities(&h, key, n)) tile_values(&h, 1, key, n);
+        }
     for (int64_t j = 0; j < queries; j++) store_query(v, i, j, w.o + j * wide, 1);
 }
 
@@ -277,38 +369,33 @@ void cpu_attn_values(const struct cpu_call *c) {
 /* ---- the fused operation ---- */
 
 /* Results of an item whose unit is split, until the last of the unit's members joins them. */
-struct partials {
+struct headials {
     atomic_int *arrived;     /* of each unit */
     float *data;             /* (unit, split): o (queries, wide), max (queries), sum (queries) */
     int64_t most_splits;
     size_t stride;           /* floats of one */
 };
 
-static size_t partial_floats(int64_t width, int64_t per) {
-    int64_t queries = per > MAX_QUERIES ? per : MAX_QUERIES;
-    return (size_t)(queries * (pad16(width) + 2));
+static size_t partial_floats(int64_t width, int64_t per) { return (size_t)(most_queries(per) * (pad16(width) + 2)); }
+
+/* Units that are split number fewer than CPU_ITEMS_A_MEMBER · members, and all their splits together at most twice that. */
+static struct headials partials_in(const struct view *v) {
+    return (struct headials){.arrived = v->c->q->device->arrived, .data = v->c->q->device->shared, .most_splits = most_splits(v, count_units(v)),
+                             .stride = partial_floats(v->width, v->per)};
 }
 
-/* Units that are split number fewer than CPU_ITEMS_A_MEMBER · members, and all their splits together at most twice
- * that; (unit, split) is found at unit · splits-of-a-unit, which is the same for units of one call or smaller. */
-static struct partials partials_in(const struct view *v, int64_t units) {
-    int64_t want = (int64_t)CPU_ITEMS_A_MEMBER * v->c->members;
-    return (struct partials){.arrived = v->c->q->device->arrived, .data = v->c->q->device->shared,
-                             .most_splits = units < want ? (want + units - 1) / units : 1, .stride = partial_floats(v->width, v->per)};
-}
-
-static float *partial(const struct partials *p, int64_t unit, int split) { return p->data + (size_t)(unit * p->most_splits + split) * p->stride; }
+static float *partial(const struct headials *p, int64_t unit, int split) { return p->data + (size_t)(unit * p->most_splits + split) * p->stride; }
 
 static void store_partial(const struct view *v, const struct item *i, const struct buffers *w, float *to) {
-    int64_t queries = i->block.n * v->per, wide = pad16(v->width);
+    int64_t queries = queries_of(v, i), wide = pad16(v->width);
     memcpy(to, w->o, (size_t)(queries * wide) * sizeof *to);
     memcpy(to + queries * wide, w->max, (size_t)queries * sizeof *to);
     memcpy(to + queries * wide + queries, w->sum, (size_t)queries * sizeof *to);
 }
 
 /* o = Σ o_s e^(m_s − m) / Σ l_s e^(m_s − m), m the largest m_s; ranges in order, whoever does it. */
-static void join_partials(const struct view *v, const struct item *i, const struct partials *p, float *o) {
-    int64_t queries = i->block.n * v->per, wide = pad16(v->width);
+static void join_partials(const struct view *v, const struct item *i, const struct headials *p, float *o) {
+    int64_t queries = queries_of(v, i), wide = pad16(v->width);
     for (int64_t j = 0; j < queries; j++) {
         float most = -INFINITY, sum = 0;
         for (int s = 0; s < i->n_splits; s++) most = fmaxf(most, partial(p, i->unit, s)[queries * wide + j]);
@@ -323,24 +410,31 @@ static void join_partials(const struct view *v, const struct item *i, const stru
     }
 }
 
+/* One head's tile of keys joins the running softmax. */
+static void fused_tile(const struct head *h, int64_t key, int64_t n) {
+    int64_t wide = pad16(h->v->width);
+    tile_scores(h, 1, key, n);
+    for (int64_t j = 0; j < h->queries; j++) h->w.visible[j] = least(n, (int64_t)h->v->pos[row_of(h->v, h->i, j)] + 1 - key);
+    struct softmax_tile t = {h->w.s, h->w.o, h->w.max, h->w.sum, h->w.visible, h->v->c->o->op->f[0], h->queries, pad16(n), wide, TILE_KEYS, wide};
+    h->v->isa->softmax_tile(&t);
+    tile_values(h, 2, key, n);
+}
+
 static void fused_item(const struct view *v, const struct item *i, void *to) {
-    const struct partials *p = to;
+    const struct headials *p = to;
     struct buffers w = work_in(v);
-    int64_t queries = i->block.n * v->per, wide = pad16(v->width);
-    load_queries(v, i, cpu_in_type(v->c, 0), cpu_in(v->c, 0), v->c->o->op->f[0], w.q);
+    int64_t queries = queries_of(v, i), wide = pad16(v->width);
+    load_queries(v, i, w.q);
     memset(w.o, 0, (size_t)(queries * wide) * sizeof *w.o);
     for (int64_t j = 0; j < queries; j++) {
         w.max[j] = -INFINITY;
         w.sum[j] = 0;
     }
-    for (int64_t key = i->from; key < i->to; key += TILE_KEYS) {
-        int64_t n = least(TILE_KEYS, i->to - key);
-        tile_scores(v, i, &w, 1, key, n);
-        for (int64_t j = 0; j < queries; j++) w.visible[j] = least(n, (int64_t)v->pos[row_of(v, i, j)] + 1 - key);
-        struct softmax_tile t = {w.s, w.o, w.max, w.sum, w.visible, queries, pad16(n), wide, TILE_KEYS, wide};
-        v->isa->softmax_tile(&t);
-        tile_values(v, i, &w, 2, key, n);
-    }
+    for (int64_t key = i->from; key < i->to; key += TILE_KEYS)
+        for (int64_t g = 0; g < i->n_groups; g++) {
+            struct head h = head_at(v, i, &w, g);
+            fused_tile(&h, key, least(TILE_KEYS, i->to - key));
+        }
     if (i->n_splits == 1) {
         for (int64_t j = 0; j < queries; j++) store_query(v, i, j, w.o + j * wide, 1 / w.sum[j]);
         return;
@@ -353,9 +447,7 @@ static void fused_item(const struct view *v, const struct item *i, void *to) {
 
 void cpu_attention(const struct cpu_call *c) {
     struct view v = view_of(c, cpu_in_type(c, 1), 3, cpu_dim(c, cpu_in_type(c, 0), 0));
-    int64_t units = 0;
-    for (int64_t r = 0; r < v.rows; units += v.groups) r += block_at(&v, r).n;
-    struct partials p = units > 0 && c->members > 1 ? partials_in(&v, units) : (struct partials){0};
+    struct headials p = partials_in(&v);
     each_item(&v, 1, 1, fused_item, &p);
 }
 

@@ -119,10 +119,8 @@ static enum status cpu_open(const struct device_options *o, struct device **out,
 static void cpu_close(struct device *device) {
     struct cpu_device *d = (struct cpu_device *)(void *)device;
     if (!d) return;
-    for (size_t i = 0; i < d->n_states; i++) {
-        mem_free(d->states[i].name);
-        mem_try_free(d->states[i].data, d->states[i].bytes);
-    }
+    for (size_t i = 0; i < d->n_states; i++) mem_free(d->states[i].name);
+    for (size_t i = 0; i < d->n_state_blocks; i++) mem_try_free(d->state_blocks[i].data, d->state_blocks[i].bytes);
     for (int i = 0; i < d->size; i++) {
         mem_try_free(d->scratch[i], d->scratch_bytes);
         mem_try_free(d->dense_scratch[i], d->dense_scratch_bytes);
@@ -130,6 +128,7 @@ static void cpu_close(struct device *device) {
     mem_try_free(d->activations, d->activation_bytes);
     mem_try_free(d->shared, d->shared_bytes);
     mem_free(d->states);
+    mem_free(d->state_blocks);
     mem_free(d->weights);
     mem_free(d->angles);
     team_close(d->team);

@@ -49,6 +49,11 @@ struct cpu_state {
     size_t bytes;
 };
 
+struct cpu_block {
+    void *data;
+    size_t bytes;
+};
+
 /* cos and sin of pos · inv_freq[j], computed in double: (positions, half) each. */
 struct cpu_angles {
     uint64_t hash;
@@ -69,6 +74,8 @@ struct cpu_device {
     size_t n_weights, weight_capacity;
     struct cpu_state *states;
     size_t n_states, state_capacity;
+    struct cpu_block *state_blocks;        /* what states lie in */
+    size_t n_state_blocks, state_block_capacity;
     struct cpu_angles **angles;
     size_t n_angles, angle_capacity;
     void *activations, *shared;            /* shared: scratch of one operation for all members */

@@ -49,7 +49,8 @@ struct few_product {
     int64_t spread;                /* private to the kernels */
 };
 
-/* c (m, n) = or += a (m, k) b (k, n), f32, row-major; n a multiple of 16, b and c rows 64-byte aligned. */
+/* c (m, n) = or += a (m, k) b (k, n), f32, row-major; n a multiple of 16, b and c rows 64-byte aligned. Where a and b are pairs of bf16,
+ * an element of theirs is two neighbours of the sum: k and their strides count pairs. */
 struct tile_product {
     const float *a, *b;
     float *c;
@@ -74,20 +75,22 @@ struct strips_product {
     size_t strip_stride;
     float *y;
     int64_t y_stride;
+    int64_t spread;                /* private to the kernels */
 };
 
 /* One step of a softmax that goes through its keys in tiles (Milakov & Gimelshein 2018): for each row i of
- * s (m, n) with its first visible[i] keys seen: s := exp(s − max), running max and sum updated, and o (m, k)
+ * s (m, n) with its first visible[i] keys seen: s := exp(s · factor − max), running max and sum updated, and o (m, k)
  * scaled to the new maximum. n and k multiples of 16. */
 struct softmax_tile {
     float *s, *o, *max, *sum;
     const int64_t *visible;
+    float factor;
     int64_t m, n, k, s_stride, o_stride;
 };
 
 /* Element type t is f32, bf16 or f16; n elements; in and out may be the same unless said. All arithmetic in f32. */
 struct isa_kernels {
-    int lanes, has_codes;
+    int lanes, has_codes, has_pairs;
     void (*to_f32)(enum dtype t, const void *x, float *y, int64_t n);
     void (*from_f32)(enum dtype t, const float *x, void *y, int64_t n);
     void (*from_int8)(enum dtype t, const int8_t *x, void *y, int64_t n);
@@ -121,6 +124,9 @@ struct isa_kernels {
     void (*strip)(const int8_t *rows, int64_t k, int8_t *strip);
     void (*strips)(const struct strips_product *p);
     void (*tile)(const struct tile_product *p);
+    void (*tile_pairs)(const struct tile_product *p);                 /* of pairs of bf16; only where has_pairs */
+    /* y ((rows + 1) / 2, y_stride) = pairs of neighbouring rows of bf16 x (rows, cols), x_stride in bytes; beyond the last row are zeros. */
+    void (*pair_rows)(const void *x, size_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
     void (*softmax_tile)(const struct softmax_tile *p);
     /* Runs n × 64 independent multiply-adds of the unit (0: f32, 1: bf16 dot): to time it. Returns flop done. */
     double (*spin)(int is_bf16, int64_t n);

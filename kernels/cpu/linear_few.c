@@ -3,7 +3,8 @@
 #include "kernels/cpu/linear.h"
 
 enum {
-    FEW_COLUMNS = 128,       /* a tile */
+    FEW_COLUMNS = 1024,      /* a tile at most: kernels go through it in a few runs, each one stream, which long ones keep going */
+    STREAMS = 8,
     Y_STRIDE = FEW_COLUMNS + STRIP_ROWS, /* of its rows in f32: strips may end beyond it */
     CACHED_COLUMNS = 16,     /* of it at a time where rows make two passes, so that the second finds w in cache */
     LEAST_GROUP = 32,        /* of codes */
@@ -292,8 +293,9 @@ void linear_few(const struct cpu_call *c) {
     struct few f = few_begin(c);
     int64_t columns = columns_of(c), first, last;
     cpu_slice(columns, COLUMN_UNIT, c->member, c->members, &first, &last);
-    for (int64_t j = first; j < last; j += FEW_COLUMNS) {
-        struct tile t = {.first = j, .n = least(FEW_COLUMNS, last - j), .rows = f.rows, .y = f.y, .up = f.up, .stride = Y_STRIDE};
+    int64_t tiles = (last - first + FEW_COLUMNS - 1) / FEW_COLUMNS, step = tiles ? whole_runs((last - first + tiles - 1) / tiles, STREAMS * STRIP_ROWS) : 0;
+    for (int64_t j = first; j < last; j += step) {
+        struct tile t = {.first = j, .n = least(step, last - j), .rows = f.rows, .y = f.y, .up = f.up, .stride = Y_STRIDE};
         few_tile(&f, j, t.n, f.y);
         if (is_swiglu(c->o->op)) few_tile(&f, columns + j, t.n, f.up);
         linear_store(c, &t);

@@ -36,22 +36,45 @@ static int has_layout(const struct cpu_state *s, const struct tensor *t, const i
     return s->dtype == t->dtype && s->encoding == t->encoding && s->vectors == t->vectors;
 }
 
-static enum status find_state(struct cpu_device *d, const struct tensor *t, const int64_t *most, void **out, struct error *e) {
-    for (size_t i = 0; i < d->n_states; i++) {
-        if (strcmp(d->states[i].name, t->name) != 0) continue;
-        *out = d->states[i].data;
-        if (has_layout(&d->states[i], t, most)) return STATUS_OK;
-        return error_set(e, STATUS_INTERNAL, "state '%s' has another shape, type or encoding than in the program prepared before", t->name);
-    }
-    size_t bytes = tensor_bytes(t, most);
-    void *data = mem_try(bytes);
-    if (!data) return error_set(e, STATUS_NO_MEMORY, "no memory for state '%s' (%zu bytes)", t->name, bytes);
+static struct cpu_state *state_named(struct cpu_device *d, const char *name) {
+    for (size_t i = 0; i < d->n_states; i++)
+        if (strcmp(d->states[i].name, name) == 0) return &d->states[i];
+    return NULL;
+}
+
+static void add_state(struct cpu_device *d, const struct tensor *t, const int64_t *most, void *data) {
     LIST_GROW(d->states, d->n_states, d->state_capacity);
     struct cpu_state *s = &d->states[d->n_states++];
-    *s = (struct cpu_state){.name = mem_copy_string(t->name), .dtype = t->dtype, .encoding = t->encoding, .vectors = t->vectors, .data = data, .bytes = bytes};
+    *s = (struct cpu_state){.name = mem_copy_string(t->name), .dtype = t->dtype, .encoding = t->encoding, .vectors = t->vectors, .data = data,
+                            .bytes = tensor_bytes(t, most)};
     for (int i = 0; i < t->n_dims; i++) s->dims[i] = dim_value(t->dims[i], most);
-    *out = data;
+}
+
+/* The states that the device does not have yet, in one block: each alone may be too small for huge pages. */
+static enum status add_states(struct cpu_prepared *q, struct error *e) {
+    const struct program *p = q->head.program;
+    struct cpu_device *d = q->device;
+    size_t bytes = 0, at = 0;
+    for (size_t i = 0; i < p->n_tensors; i++)
+        if (p->tensors[i].storage == STORAGE_STATE && !state_named(d, p->tensors[i].name)) bytes += aligned(tensor_bytes(&p->tensors[i], p->symbol_max));
+    if (bytes == 0) return STATUS_OK;
+    char *data = mem_try(bytes);
+    if (!data) return error_set(e, STATUS_NO_MEMORY, "no memory for states, key-value caches among them (%zu bytes)", bytes);
+    LIST_GROW(d->state_blocks, d->n_state_blocks, d->state_block_capacity);
+    d->state_blocks[d->n_state_blocks++] = (struct cpu_block){data, bytes};
+    for (size_t i = 0; i < p->n_tensors; i++) {
+        if (p->tensors[i].storage != STORAGE_STATE || state_named(d, p->tensors[i].name)) continue;
+        add_state(d, &p->tensors[i], p->symbol_max, data + at);
+        at += aligned(tensor_bytes(&p->tensors[i], p->symbol_max));
+    }
     return STATUS_OK;
+}
+
+static enum status find_state(struct cpu_device *d, const struct tensor *t, const int64_t *most, void **out, struct error *e) {
+    const struct cpu_state *s = state_named(d, t->name);
+    *out = s->data;
+    if (has_layout(s, t, most)) return STATUS_OK;
+    return error_set(e, STATUS_INTERNAL, "state '%s' has another shape, type or encoding than in the program prepared before", t->name);
 }
 
 /* ---- one program's tensors ---- */
@@ -77,6 +100,7 @@ static enum status place_inputs(struct cpu_prepared *q, struct error *e) {
 static enum status place_lasting(struct cpu_prepared *q, struct error *e) {
     const struct program *p = q->head.program;
     enum status s = place_inputs(q, e);
+    if (s == STATUS_OK) s = add_states(q, e);
     for (size_t i = 0; i < p->n_tensors && s == STATUS_OK; i++) {
         const struct tensor *t = &p->tensors[i];
         if (t->storage == STORAGE_CONSTANT) q->data[i] = (void *)(uintptr_t)t->constant;

@@ -423,6 +423,51 @@ START_TEST(test_tile) {
 }
 END_TEST
 
+/* The same sums in f32 and of pairs. */
+START_TEST(test_tile_pairs) {
+    enum { M = 15, N = 80, K = 37, PAIRS = (K + 1) / 2 };
+    const struct isa_kernels *isa = isa_table(ISA_LEVEL_AVX512BF16);
+    if (isa_best() < ISA_LEVEL_AVX512BF16) return;
+    ck_assert(isa->has_pairs);
+    uint16_t a[M * 2 * PAIRS], b[K * N];
+    float *pairs = mem_try(PAIRS * N * sizeof(float)), *c = mem_try(M * N * sizeof(float));
+    uint64_t seed = 22;
+    for (int i = 0; i < M * 2 * PAIRS; i++) store(DTYPE_BF16, a, i, i % (2 * PAIRS) < K ? uniform(&seed) : 0);
+    for (int i = 0; i < K * N; i++) store(DTYPE_BF16, b, i, uniform(&seed));
+    isa->pair_rows(b, N * sizeof *b, K, N, pairs, N);
+    for (int m = 1; m <= M; m += 7) for (int is_added = 0; is_added < 2; is_added++) {
+        for (int i = 0; i < M * N; i++) c[i] = 0.25f;
+        struct tile_product p = {(float *)(void *)a, pairs, c, m, N, PAIRS, PAIRS, N, N, is_added};
+        isa->tile_pairs(&p);
+        for (int i = 0; i < M * N; i++) {
+            double want = i < m * N && !is_added ? 0 : 0.25;
+            for (int l = 0; l < K && i < m * N; l++)
+                want += (double)load(DTYPE_BF16, a, i / N * 2 * PAIRS + l) * (double)load(DTYPE_BF16, b, l * N + i % N);
+            ck_assert(is_close((double)c[i], want, 1e-6, 1e-5));
+        }
+    }
+    mem_try_free(pairs, 0);
+    mem_try_free(c, 0);
+}
+END_TEST
+
+START_TEST(test_pair_rows) {
+    enum { ROWS = 9, COLS = 83, STRIDE = 90 };
+    uint16_t x[ROWS * STRIDE];
+    uint32_t y[(ROWS + 1) / 2 * STRIDE];
+    for (int i = 0; i < ROWS * STRIDE; i++) x[i] = (uint16_t)(i * 40503);
+    EACH_LEVEL(level) for (int rows = 1; rows <= ROWS; rows++) {
+        for (int i = 0; i < (ROWS + 1) / 2 * STRIDE; i++) y[i] = 7;
+        isa_table((enum isa)level)->pair_rows(x, STRIDE * sizeof *x, rows, COLS, (float *)(void *)y, STRIDE);
+        for (int i = 0; i < (ROWS + 1) / 2 * STRIDE; i++) {
+            int r = i / STRIDE * 2, col = i % STRIDE;
+            uint32_t high = r + 1 < rows ? x[(r + 1) * STRIDE + col] : 0;
+            ck_assert(y[i] == (r < rows && col < COLS ? x[r * STRIDE + col] | high << 16 : 7));
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_transpose) {
     enum { STRIDE = 150, ROWS = 64 };
     uint16_t x[2 * STRIDE * ROWS];
@@ -459,7 +504,7 @@ START_TEST(test_softmax_tile) {
         for (int t = 0; t < 2; t++)
             for (int i = 0; i < M * N; i++) s[t][i] = kept[t][i] = uniform(&seed) * 4 + 3 * (float)t;
         for (int t = 0; t < 2; t++) {
-            struct softmax_tile p = {s[t], o, most, sum, visible[t], M, N, K, N, K};
+            struct softmax_tile p = {s[t], o, most, sum, visible[t], 0.5f, M, N, K, N, K};
             isa_table((enum isa)level)->softmax_tile(&p);
             for (int i = 0; i < M; i++)
                 for (int j = 0; j < N; j++) o[i * K] += s[t][i * N + j]; /* values of 1: o becomes the sum */
@@ -467,9 +512,9 @@ START_TEST(test_softmax_tile) {
         for (int i = 0; i < M; i++) {
             double total = 0, largest = -INFINITY;
             for (int t = 0; t < 2; t++)
-                for (int j = 0; j < visible[t][i]; j++) largest = fmax(largest, (double)kept[t][i * N + j]);
+                for (int j = 0; j < visible[t][i]; j++) largest = fmax(largest, 0.5 * (double)kept[t][i * N + j]);
             for (int t = 0; t < 2; t++)
-                for (int j = 0; j < visible[t][i]; j++) total += exp((double)kept[t][i * N + j] - largest);
+                for (int j = 0; j < visible[t][i]; j++) total += exp(0.5 * (double)kept[t][i * N + j] - largest);
             ck_assert(is_close((double)sum[i], total, 1e-6, 0));
             ck_assert(is_close((double)o[i * K], total, 2e-6, 0));
             ck_assert(is_close((double)most[i], largest, 0, 0));
@@ -510,4 +555,4 @@ START_TEST(test_from_int8) {
 END_TEST
 
 TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_blocks, test_round_row, test_strips, test_tile,
-          test_transpose, test_softmax_tile, test_rope, test_from_int8)
+          test_transpose, test_tile_pairs, test_pair_rows, test_softmax_tile, test_rope, test_from_int8)

@@ -436,6 +436,7 @@ static void check_cached(enum op_kind kind, enum dtype t, struct heads d, int64_
     }
     append(&k, spec);
     if (t == DTYPE_F32) k.tolerance = 1e-5;
+    if (t == DTYPE_BF16 && kind != OP_ATTN_SCORES) k.tolerance = 1e-2; /* probabilities are rounded where they meet values */
     check(&k, op_table[kind].name);
 }
 

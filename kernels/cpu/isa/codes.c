@@ -57,18 +57,17 @@ void ISA_NAME(isa_strip)(const int8_t *rows, int64_t k, int8_t *strip) {
 /* ---- products ---- */
 
 #if defined(__AVX512VNNI__)
-enum { MOST_ROWS = 8, MOST_STRIPS = 8, LANE_BYTES = 4 * STRIP_ROWS };
+enum { MOST_ROWS = 8, MOST_STRIPS = 8, LANE_BYTES = 4 * STRIP_ROWS, AHEAD_BYTES = 1024 };
 
-/* Four codes of x in every lane. */
-INLINE vi four_codes(const int8_t *x) {
-    int32_t four;
-    memcpy(&four, x, sizeof four);
-    return (vi)_mm512_set1_epi32(four);
+/* Asks for what a stream has further on. */
+INLINE void ask_ahead(int asks, const char *p) {
+    if (asks) __builtin_prefetch(p + AHEAD_BYTES);
 }
 
-/* `wide` strips from s on by `rows` rows of x from r on; both constants, so that the sums stay in registers. */
-INLINE void int8_block(int wide, int rows, const struct strips_product *p, int64_t s, int64_t r) {
+/* `wide` strips from s on, p->spread apart, by `rows` rows of x from r on; both constants, so that the sums stay in registers. */
+INLINE void int8_block(int asks, int wide, int rows, const struct strips_product *p, int64_t s, int64_t r) {
     const char *w = p->w + (size_t)s * p->strip_stride;
+    size_t apart = (size_t)p->spread * p->strip_stride;
     const int8_t *x = p->x + r * p->x_stride;
     vi exact[MOST_STRIPS][MOST_ROWS];
 #pragma GCC unroll 8
@@ -78,27 +77,29 @@ INLINE void int8_block(int wide, int rows, const struct strips_product *p, int64
     for (int64_t i = 0; i < p->k; i += 4) {
         vi four[MOST_ROWS];
 #pragma GCC unroll 8
-        for (int b = 0; b < rows; b++) four[b] = four_codes(x + b * p->x_stride + i);
+        for (int b = 0; b < rows; b++) four[b] = (vi)v_spread(x + b * p->x_stride + i);
 #pragma GCC unroll 8
         for (int a = 0; a < wide; a++) {
-            vi v = v_load_codes(w + (size_t)a * p->strip_stride + i * STRIP_ROWS);
+            vi v = v_load_codes(w + (size_t)a * apart + i * STRIP_ROWS);
+            ask_ahead(asks, w + (size_t)a * apart + i * STRIP_ROWS);
 #pragma GCC unroll 8
             for (int b = 0; b < rows; b++) exact[a][b] = v_dot_codes(exact[a][b], v, four[b]);
         }
     }
 #pragma GCC unroll 8
     for (int a = 0; a < wide; a++) {
-        vf scale = v_load(DTYPE_F32, w + (size_t)a * p->strip_stride + p->k * STRIP_ROWS, 0);
+        vf scale = v_load(DTYPE_F32, w + (size_t)a * apart + p->k * STRIP_ROWS, 0);
 #pragma GCC unroll 8
         for (int b = 0; b < rows; b++)
-            v_store(DTYPE_F32, p->y + (r + b) * p->y_stride, (s + a) * STRIP_ROWS,
+            v_store(DTYPE_F32, p->y + (r + b) * p->y_stride, (s + a * p->spread) * STRIP_ROWS,
                     (vf)_mm512_cvtepi32_ps((__m512i)(exact[a][b] - p->x_offsets[r + b])) * (scale * p->x_scales[r + b]));
     }
 }
 
 /* One group: its codes, then its scales and zero points. */
-INLINE void int4_group(int wide, int rows, int group, enum dtype scale_type, enum dtype zero_type, const struct strips_product *p, const char *w, const int8_t *x,
+INLINE void int4_group(int asks, int wide, int rows, int group, enum dtype scale_type, enum dtype zero_type, const struct strips_product *p, const char *w, const int8_t *x,
                        const float *x_sum, vf (*sum)[MOST_ROWS]) {
+    size_t apart = (size_t)p->spread * p->strip_stride;
     const __m512i lower = _mm512_set1_epi8(15);
     vi exact[MOST_STRIPS][MOST_ROWS];
 #pragma GCC unroll 8
@@ -109,20 +110,21 @@ INLINE void int4_group(int wide, int rows, int group, enum dtype scale_type, enu
         vi low[MOST_STRIPS], high[MOST_STRIPS];
 #pragma GCC unroll 8
         for (int a = 0; a < wide; a++) {
-            __m512i q = _mm512_loadu_si512(w + (size_t)a * p->strip_stride + i / 8 * LANE_BYTES);
+            __m512i q = _mm512_loadu_si512(w + (size_t)a * apart + i / 8 * LANE_BYTES);
+            ask_ahead(asks, w + (size_t)a * apart + i / 8 * LANE_BYTES);
             low[a] = (vi)_mm512_and_si512(q, lower);
             high[a] = (vi)_mm512_and_si512(_mm512_srli_epi16(q, 4), lower);
         }
 #pragma GCC unroll 8
         for (int b = 0; b < rows; b++) {
-            vi first = four_codes(x + b * p->x_stride + i), second = four_codes(x + b * p->x_stride + i + 4);
+            vi first = (vi)v_spread(x + b * p->x_stride + i), second = (vi)v_spread(x + b * p->x_stride + i + 4);
 #pragma GCC unroll 8
             for (int a = 0; a < wide; a++) exact[a][b] = v_dot_codes(v_dot_codes(exact[a][b], low[a], first), high[a], second);
         }
     }
 #pragma GCC unroll 8
     for (int a = 0; a < wide; a++) {
-        const char *numbers = w + (size_t)a * p->strip_stride + group / 8 * LANE_BYTES;
+        const char *numbers = w + (size_t)a * apart + group / 8 * LANE_BYTES;
         vf scale = v_load(scale_type, numbers, 0), zero = v_load_number(zero_type, numbers + STRIP_ROWS * dtype_bytes(scale_type), 0, STRIP_ROWS);
 #pragma GCC unroll 8
         for (int b = 0; b < rows; b++)
@@ -130,7 +132,7 @@ INLINE void int4_group(int wide, int rows, int group, enum dtype scale_type, enu
     }
 }
 
-INLINE void int4_block(int wide, int rows, int group, enum dtype scale, enum dtype zero, const struct strips_product *p, int64_t s, int64_t r) {
+INLINE void int4_block(int asks, int wide, int rows, int group, enum dtype scale, enum dtype zero, const struct strips_product *p, int64_t s, int64_t r) {
     const char *w = p->w + (size_t)s * p->strip_stride;
     size_t step = (size_t)(group / 8 * LANE_BYTES) + STRIP_ROWS * (dtype_bytes(scale) + dtype_bytes(zero));
     vf sum[MOST_STRIPS][MOST_ROWS];
@@ -139,44 +141,50 @@ INLINE void int4_block(int wide, int rows, int group, enum dtype scale, enum dty
 #pragma GCC unroll 8
         for (int b = 0; b < rows; b++) sum[a][b] = v_set(0);
     for (int64_t g = 0; g * group < p->k; g++, w += step)
-        int4_group(wide, rows, group, scale, zero, p, w, p->x + r * p->x_stride + g * group, p->x_sums + r * p->sums_stride + g, sum);
+        int4_group(asks, wide, rows, group, scale, zero, p, w, p->x + r * p->x_stride + g * group, p->x_sums + r * p->sums_stride + g, sum);
 #pragma GCC unroll 8
     for (int a = 0; a < wide; a++)
 #pragma GCC unroll 8
-        for (int b = 0; b < rows; b++) v_store(DTYPE_F32, p->y + (r + b) * p->y_stride, (s + a) * STRIP_ROWS, sum[a][b] * p->x_scales[r + b]);
+        for (int b = 0; b < rows; b++) v_store(DTYPE_F32, p->y + (r + b) * p->y_stride, (s + a * p->spread) * STRIP_ROWS, sum[a][b] * p->x_scales[r + b]);
 }
 
 /* group 0: int8_row. Numbers of a group in their usual types, or read for what they are. */
-INLINE void strips_block(int group, int wide, int rows, const struct strips_product *p, int64_t s, int64_t r) {
-    if (group == 0) int8_block(wide, rows, p, s, r);
-    else if (p->groups->scale == DTYPE_F16 && p->groups->zero == DTYPE_U8) int4_block(wide, rows, group, DTYPE_F16, DTYPE_U8, p, s, r);
-    else int4_block(wide, rows, group, p->groups->scale, p->groups->zero, p, s, r);
+INLINE void strips_block(int group, int asks, int wide, int rows, const struct strips_product *p, int64_t s, int64_t r) {
+    if (group == 0) int8_block(asks, wide, rows, p, s, r);
+    else if (p->groups->scale == DTYPE_F16 && p->groups->zero == DTYPE_U8) int4_block(asks, wide, rows, group, DTYPE_F16, DTYPE_U8, p, s, r);
+    else int4_block(asks, wide, rows, group, p->groups->scale, p->groups->zero, p, s, r);
 }
 
-/* The product's strips, `wide` at a time, by `rows` rows from r on. */
-INLINE void strips_rows(int group, int wide, int rows, const struct strips_product *p, int64_t r) {
-    int64_t s = 0;
-    for (; s + wide <= p->strips; s += wide) strips_block(group, wide, rows, p, s, r);
-    for (; s < p->strips; s++) strips_block(group, 1, rows, p, s, r);
+/* The product's strips, in `wide` runs that are gone through side by side, by `rows` rows from r on: each run is one stream. */
+INLINE void strips_rows(int group, int asks, int wide, int rows, const struct strips_product *whole, int64_t r) {
+    struct strips_product p = *whole;
+    p.spread = p.strips / wide;
+    for (int64_t s = 0; s < p.spread; s++) strips_block(group, asks, wide, rows, &p, s, r);
+    for (int64_t s = p.spread * wide; s < p.strips; s++) strips_block(group, asks, 1, rows, &p, s, r);
 }
 
-/* Few rows: many strips side by side, each a stream. More: as many of both as the registers hold sums for. */
+/* Few rows: many strips side by side, each a stream. More: as many of both as the registers hold sums for; of groups those of one and
+ * of all. Where a stream's load feeds products enough to wait behind, what is further on is asked for; with fewer the processor follows
+ * the streams itself and asking costs, and with many rows, which all but the first find them in cache, it does too. */
 enum { WIDE_1 = 8, WIDE_2 = 4, WIDE_4 = 4, WIDE_8 = 2 };
-#define ROWS(name, group, wide, rows) static __attribute__((noinline)) void name##_##rows(const struct strips_product *p, int64_t r) { strips_rows(group, wide, rows, p, r); }
-#define KIND(name, group) \
-    ROWS(name, group, WIDE_1, 1) ROWS(name, group, WIDE_2, 2) ROWS(name, group, WIDE_4, 4) ROWS(name, group, WIDE_8, 6) ROWS(name, group, WIDE_8, 8) \
+#define ROWS(name, group, asks, wide, rows) \
+    static __attribute__((noinline)) void name##_##rows(const struct strips_product *p, int64_t r) { strips_rows(group, asks, wide, rows, p, r); }
+#define KIND(name, group, tall) \
+    ROWS(name, group, 0, WIDE_1, 1) ROWS(name, group, 0, WIDE_2, 2) ROWS(name, group, group > 0, WIDE_4, 4) ROWS(name, group, 1, WIDE_8, 6) \
+    ROWS(name, group, 1, WIDE_8, 8) ROWS(name##_many, group, 0, WIDE_8, tall) \
     static void name(const struct strips_product *p) { \
         int64_t r = 0; \
-        for (; r + 8 <= p->m; r += 8) name##_8(p, r); \
+        for (; p->m > MOST_ROWS && r + tall <= p->m; r += tall) name##_many_##tall(p, r); \
+        if (r + 8 <= p->m) name##_8(p, r), r += 8; \
         if (r + 6 <= p->m) name##_6(p, r), r += 6; \
         if (r + 4 <= p->m) name##_4(p, r), r += 4; \
         if (r + 2 <= p->m) name##_2(p, r), r += 2; \
         if (r < p->m) name##_1(p, r); \
     }
-KIND(strips_int8, 0)
-KIND(strips_int4_32, 32)
-KIND(strips_int4_64, 64)
-KIND(strips_int4_128, 128)
+KIND(strips_int8, 0, 8)
+KIND(strips_int4_32, 32, 6)
+KIND(strips_int4_64, 64, 6)
+KIND(strips_int4_128, 128, 6)
 #endif
 
 #if defined(__AVX512VNNI__)

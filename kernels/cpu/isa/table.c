@@ -13,7 +13,8 @@ double ISA_NAME(isa_spin)(int is_bf16, int64_t n) {
         for (int c = 0; c < CHAINS; c++) {
 #if defined(__AVX512BF16__)
             if (is_bf16) {
-                __asm__ volatile("vdpbf16ps %1, %1, %0" : "+v"(sum[c]) : "v"(a));
+                sum[c] = v_dot_pairs(sum[c], a, a);
+                __asm__ volatile("" : "+v"(sum[c]));
                 continue;
             }
 #endif
@@ -38,7 +39,10 @@ const struct isa_kernels ISA_NAME(isa_kernels) = {
 #if defined(__AVX512VNNI__)
     .has_codes = 1,
 #endif
+#if defined(__AVX512BF16__)
+    .has_pairs = 1,
+#endif
     ROW(to_f32), ROW(from_f32), ROW(from_int8), ROW(scale), ROW(add), ROW(mul), ROW(silu), ROW(softmax), ROW(swiglu), ROW(finish),
     ROW(rmsnorm), ROW(add_rmsnorm), ROW(rope), ROW(argmax), ROW(sum_exp), ROW(dot), ROW(add_scaled), ROW(transpose),
-    ROW(expand), ROW(few), ROW(round_row), ROW(strip), ROW(strips), ROW(tile), ROW(softmax_tile), ROW(spin),
+    ROW(expand), ROW(few), ROW(round_row), ROW(strip), ROW(strips), ROW(tile), ROW(tile_pairs), ROW(pair_rows), ROW(softmax_tile), ROW(spin),
 };

@@ -8,8 +8,16 @@ enum { TALL = 6, WIDE = 4 };
 enum { TALL = 6, WIDE = 2 };
 #endif
 
-/* c (tall, wide vectors) at row i, column j; both extents constants. */
-INLINE void corner(int tall, int wide, const struct tile_product *p, int64_t i, int64_t j) {
+INLINE vf multiply_add(int has_pairs, vf a, vf b, vf sum) {
+#if defined(__AVX512BF16__)
+    if (has_pairs) return v_dot_pairs(sum, a, b);
+#endif
+    (void)has_pairs;
+    return v_fma(a, b, sum);
+}
+
+/* c (tall, wide vectors) at row i, column j; both extents constants, as is whether elements of a and b are pairs. */
+INLINE void corner(int has_pairs, int tall, int wide, const struct tile_product *p, int64_t i, int64_t j) {
     vf sum[TALL][WIDE];
     const float *a = p->a + i * p->a_stride;
     float *c = p->c + i * p->c_stride + j;
@@ -24,9 +32,9 @@ INLINE void corner(int tall, int wide, const struct tile_product *p, int64_t i, 
         for (int v = 0; v < wide; v++) bv[v] = v_load(DTYPE_F32, b, v * LANES);
 #pragma GCC unroll 8
         for (int r = 0; r < tall; r++) {
-            vf ar = v_set(a[r * p->a_stride + k]);
+            vf ar = v_spread(a + r * p->a_stride + k);
 #pragma GCC unroll 8
-            for (int v = 0; v < wide; v++) sum[r][v] = v_fma(ar, bv[v], sum[r][v]);
+            for (int v = 0; v < wide; v++) sum[r][v] = multiply_add(has_pairs, ar, bv[v], sum[r][v]);
         }
     }
 #pragma GCC unroll 8
@@ -35,17 +43,31 @@ INLINE void corner(int tall, int wide, const struct tile_product *p, int64_t i, 
         for (int v = 0; v < wide; v++) v_store(DTYPE_F32, c + r * p->c_stride, v * LANES, sum[r][v]);
 }
 
-INLINE void column(int wide, const struct tile_product *p, int64_t j) {
+INLINE void column(int has_pairs, int wide, const struct tile_product *p, int64_t j) {
     int64_t i = 0;
-    for (; i + TALL <= p->m; i += TALL) corner(TALL, wide, p, i, j);
-    for (; i + 2 <= p->m; i += 2) corner(2, wide, p, i, j);
-    if (i < p->m) corner(1, wide, p, i, j);
+    for (; i + TALL <= p->m; i += TALL) corner(has_pairs, TALL, wide, p, i, j);
+    for (; i + 2 <= p->m; i += 2) corner(has_pairs, 2, wide, p, i, j);
+    if (i < p->m) corner(has_pairs, 1, wide, p, i, j);
 }
 
-void ISA_NAME(isa_tile)(const struct tile_product *p) {
+INLINE void tile(int has_pairs, const struct tile_product *p) {
     int64_t j = 0;
-    for (; j + WIDE * LANES <= p->n; j += WIDE * LANES) column(WIDE, p, j);
-    for (; j < p->n; j += LANES) column(1, p, j);
+    for (; j + WIDE * LANES <= p->n; j += WIDE * LANES) column(has_pairs, WIDE, p, j);
+    for (; j < p->n; j += LANES) column(has_pairs, 1, p, j);
+}
+
+void ISA_NAME(isa_tile)(const struct tile_product *p) { tile(0, p); }
+void ISA_NAME(isa_tile_pairs)(const struct tile_product *p) { tile(1, p); }
+
+void ISA_NAME(isa_pair_rows)(const void *x, size_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride) {
+    for (int64_t r = 0; r < rows; r += 2) {
+        const char *even = (const char *)x + (size_t)r * x_stride, *odd = even + x_stride;
+        V_FOR(c, cols, part, {
+            vu low = (vu)V_LOAD(DTYPE_BF16, even, c, part) >> 16;
+            vu high = (vu)(r + 1 < rows ? V_LOAD(DTYPE_BF16, odd, c, part) : v_set(0));
+            V_STORE(DTYPE_F32, y + r / 2 * y_stride, c, part, (vf)(low | high));
+        });
+    }
 }
 
 /* ---- transposition ---- */
@@ -74,9 +96,14 @@ void ISA_NAME(isa_transpose)(enum dtype t, const void *x, int64_t x_stride, int6
 
 /* ---- softmax, tile by tile ---- */
 
-INLINE float row_most(const float *s, int64_t n, float most) {
+/* s := s · factor; the largest of them and `most`. */
+INLINE float scale_row(float *s, int64_t n, float factor, float most) {
     vf m = v_set(most);
-    for (int64_t j = 0; j < n; j += LANES) m = v_max(v_load(DTYPE_F32, s, j), m);
+    for (int64_t j = 0; j < n; j += LANES) {
+        vf x = v_load(DTYPE_F32, s, j) * factor;
+        v_store(DTYPE_F32, s, j, x);
+        m = v_max(x, m);
+    }
     return v_most(m);
 }
 
@@ -88,7 +115,7 @@ static void softmax_row(const struct softmax_tile *p, int64_t i) {
         return;
     }
     for (int64_t j = seen; j < p->n; j++) s[j] = -INFINITY;
-    float most = row_most(s, p->n, p->max[i]), kept = v_exp(v_set(p->max[i] - most))[0];
+    float most = scale_row(s, p->n, p->factor, p->max[i]), kept = v_exp(v_set(p->max[i] - most))[0];
     vf sum = {0};
     for (int64_t j = 0; j < p->n; j += LANES) {
         vf e = v_exp(v_load(DTYPE_F32, s, j) - most);

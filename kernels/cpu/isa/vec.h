@@ -26,6 +26,12 @@ typedef vf vf_any __attribute__((aligned(1), may_alias));
 typedef vh vh_any __attribute__((aligned(1), may_alias));
 
 INLINE vf v_set(float x) { return (vf){0} + x; }
+/* The word at p in every lane, whatever its bits mean. */
+INLINE vf v_spread(const void *p) {
+    int32_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return (vf)((vi){0} + bits);
+}
 INLINE vf v_select(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
 INLINE vf v_max(vf a, vf b) { return v_select(a > b, a, b); }
 
@@ -46,6 +52,14 @@ INLINE vi v_dot_codes(vi sum, vi u, vi s) {
     return sum;
 }
 INLINE vi v_load_codes(const void *p) { return (vi)_mm512_loadu_si512(p); }
+#endif
+
+#if defined(__AVX512BF16__)
+/* sum + a · b, two bf16 a lane; in these words likewise. */
+INLINE vf v_dot_pairs(vf sum, vf a, vf b) {
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
 #endif
 
 INLINE vi v_round(vf x) { /* to nearest, ties to even; in range */
