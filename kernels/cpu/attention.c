@@ -111,7 +111,7 @@ static int64_t count_units(const struct view *v) {
  * of several, whose costs may differ, CPU_ITEMS_A_MEMBER. */
 static int64_t most_splits(const struct view *v, int64_t units) {
     int64_t members = v->c->members, want = CPU_ITEMS_A_MEMBER * members;
-    if (members == 1 || units >= want) return 1;
+    if (members == 1 || units == 0 || units >= want) return 1;
     return units == 1 ? members : (want + units - 1) / units;
 }
 
@@ -369,7 +369,7 @@ void cpu_attn_values(const struct cpu_call *c) {
 /* ---- the fused operation ---- */
 
 /* Results of an item whose unit is split, until the last of the unit's members joins them. */
-struct headials {
+struct partials {
     atomic_int *arrived;     /* of each unit */
     float *data;             /* (unit, split): o (queries, wide), max (queries), sum (queries) */
     int64_t most_splits;
@@ -379,12 +379,12 @@ struct headials {
 static size_t partial_floats(int64_t width, int64_t per) { return (size_t)(most_queries(per) * (pad16(width) + 2)); }
 
 /* Units that are split number fewer than CPU_ITEMS_A_MEMBER · members, and all their splits together at most twice that. */
-static struct headials partials_in(const struct view *v) {
-    return (struct headials){.arrived = v->c->q->device->arrived, .data = v->c->q->device->shared, .most_splits = most_splits(v, count_units(v)),
+static struct partials partials_in(const struct view *v) {
+    return (struct partials){.arrived = v->c->q->device->arrived, .data = v->c->q->device->shared, .most_splits = most_splits(v, count_units(v)),
                              .stride = partial_floats(v->width, v->per)};
 }
 
-static float *partial(const struct headials *p, int64_t unit, int split) { return p->data + (size_t)(unit * p->most_splits + split) * p->stride; }
+static float *partial(const struct partials *p, int64_t unit, int split) { return p->data + (size_t)(unit * p->most_splits + split) * p->stride; }
 
 static void store_partial(const struct view *v, const struct item *i, const struct buffers *w, float *to) {
     int64_t queries = queries_of(v, i), wide = pad16(v->width);
@@ -394,7 +394,7 @@ static void store_partial(const struct view *v, const struct item *i, const stru
 }
 
 /* o = Σ o_s e^(m_s − m) / Σ l_s e^(m_s − m), m the largest m_s; ranges in order, whoever does it. */
-static void join_partials(const struct view *v, const struct item *i, const struct headials *p, float *o) {
+static void join_partials(const struct view *v, const struct item *i, const struct partials *p, float *o) {
     int64_t queries = queries_of(v, i), wide = pad16(v->width);
     for (int64_t j = 0; j < queries; j++) {
         float most = -INFINITY, sum = 0;
@@ -421,7 +421,7 @@ static void fused_tile(const struct head *h, int64_t key, int64_t n) {
 }
 
 static void fused_item(const struct view *v, const struct item *i, void *to) {
-    const struct headials *p = to;
+    const struct partials *p = to;
     struct buffers w = work_in(v);
     int64_t queries = queries_of(v, i), wide = pad16(v->width);
     load_queries(v, i, w.q);
@@ -447,7 +447,7 @@ static void fused_item(const struct view *v, const struct item *i, void *to) {
 
 void cpu_attention(const struct cpu_call *c) {
     struct view v = view_of(c, cpu_in_type(c, 1), 3, cpu_dim(c, cpu_in_type(c, 0), 0));
-    struct headials p = partials_in(&v);
+    struct partials p = partials_in(&v);
     each_item(&v, 1, 1, fused_item, &p);
 }
 
