@@ -163,9 +163,9 @@ INLINE void strips_rows(int group, int asks, int wide, int rows, const struct st
     for (int64_t s = p.spread * wide; s < p.strips; s++) strips_block(group, asks, 1, rows, &p, s, r);
 }
 
-/* Few rows: many strips side by side, each a stream. More: as many of both as the registers hold sums for; of groups those of one and
- * of all. Where a stream's load feeds products enough to wait behind, what is further on is asked for; with fewer the processor follows
- * the streams itself and asking costs, and with many rows, which all but the first find them in cache, it does too. */
+/* Few rows: many strips side by side, each a stream. More: as many of both as the registers hold sums for, which are two for grouped
+ * weights: of one group, and of all. What is further on is asked for where a load feeds products enough to wait behind. With fewer the
+ * processor follows the streams by itself and asking costs; so it does where `many` rows meet strips that the first of them left in cache. */
 enum { WIDE_1 = 8, WIDE_2 = 4, WIDE_4 = 4, WIDE_8 = 2 };
 #define ROWS(name, group, asks, wide, rows) \
     static __attribute__((noinline)) void name##_##rows(const struct strips_product *p, int64_t r) { strips_rows(group, asks, wide, rows, p, r); }
