@@ -32,13 +32,14 @@ struct view {
     const struct isa_kernels *isa;
     int64_t rows, heads, groups, per, width, keys; /* per = H/G; width: of a head; keys: S */
     int64_t positions, slots;                      /* of the cache's layout */
+    int64_t splits;                                /* key ranges that a unit is cut into at most */
     int has_pairs;                                 /* operands of products are pairs of bf16 */
     const int32_t *slot, *pos;
 };
 
 static struct view view_of(const struct cpu_call *c, const struct tensor *cache, int slots_input, int64_t rows) {
     const int64_t *most = c->q->head.program->symbol_max;
-    struct view v = {.c = c, .isa = cpu_isa(c), .rows = rows, .heads = c->o->op->i[0], .groups = c->o->op->i[1]};
+    struct view v = {.c = c, .isa = cpu_isa(c), .rows = rows, .splits = 1, .heads = c->o->op->i[0], .groups = c->o->op->i[1]};
     v.per = v.heads / v.groups;
     v.width = cache->dims[2].size / v.groups;
     v.keys = cpu_dim(c, cache, 1);
@@ -117,8 +118,8 @@ static int64_t most_splits(const struct view *v, int64_t units) {
 
 /* Calls `work` for this member's items. The items' costs (rows × heads × keys) lie on a line that is cut into equal parts;
  * an item is done by the member in whose part its middle lies: no counter, and the same split every time. */
-static void each_item(const struct view *v, int is_causal, int can_split, item_kernel *work, void *to) {
-    int64_t most = can_split ? most_splits(v, count_units(v)) : 1, total = 0, at = 0, unit = 0;
+static void each_item(const struct view *v, int is_causal, item_kernel *work, void *to) {
+    int64_t total = 0, at = 0, unit = 0;
     for (int64_t r = 0; r < v->rows;) {
         struct block b = block_at(v, r);
         total += b.n * (is_causal ? b.seen : v->keys) * v->groups;
@@ -127,7 +128,7 @@ static void each_item(const struct view *v, int is_causal, int can_split, item_k
     for (int64_t r = 0; r < v->rows;) {
         struct block b = block_at(v, r);
         int64_t keys = is_causal ? b.seen : v->keys, together = heads_together(v, &b);
-        int n = (int)(most > 1 && keys / LEAST_SPLIT_KEYS > 1 ? least(most, keys / LEAST_SPLIT_KEYS) : 1);
+        int n = (int)least(v->splits, keys < 2 * LEAST_SPLIT_KEYS ? 1 : keys / LEAST_SPLIT_KEYS);
         for (int64_t g = 0; g < v->groups; g += together, unit++)
             for (int s = 0; s < n; s++) {
                 struct item item = {b, g, least(together, v->groups - g), unit, keys * s / n, keys * (s + 1) / n, s, n};
@@ -329,7 +330,7 @@ static void scores_item(const struct view *v, const struct item *i, void *unused
 
 void cpu_attn_scores(const struct cpu_call *c) {
     struct view v = view_of(c, cpu_in_type(c, 1), 2, cpu_dim(c, cpu_in_type(c, 0), 0));
-    each_item(&v, 0, 0, scores_item, NULL);
+    each_item(&v, 0, scores_item, NULL);
 }
 
 /* The tile's probabilities; 0 where all are zero: what the cache holds there may be anything. */
@@ -363,7 +364,7 @@ static void values_item(const struct view *v, const struct item *i, void *unused
 
 void cpu_attn_values(const struct cpu_call *c) {
     struct view v = view_of(c, cpu_in_type(c, 1), 2, cpu_dim(c, cpu_in_type(c, 0), 0));
-    each_item(&v, 0, 0, values_item, NULL);
+    each_item(&v, 0, values_item, NULL);
 }
 
 /* ---- the fused operation ---- */
@@ -372,7 +373,6 @@ void cpu_attn_values(const struct cpu_call *c) {
 struct partials {
     atomic_int *arrived;     /* of each unit */
     float *data;             /* (unit, split): o (queries, wide), max (queries), sum (queries) */
-    int64_t most_splits;
     size_t stride;           /* floats of one */
 };
 
@@ -380,11 +380,12 @@ static size_t partial_floats(int64_t width, int64_t per) { return (size_t)(most_
 
 /* Units that are split number fewer than CPU_ITEMS_A_MEMBER · members, and all their splits together at most twice that. */
 static struct partials partials_in(const struct view *v) {
-    return (struct partials){.arrived = v->c->q->device->arrived, .data = v->c->q->device->shared, .most_splits = most_splits(v, count_units(v)),
-                             .stride = partial_floats(v->width, v->per)};
+    return (struct partials){.arrived = v->c->q->device->arrived, .data = v->c->q->device->shared, .stride = partial_floats(v->width, v->per)};
 }
 
-static float *partial(const struct partials *p, int64_t unit, int split) { return p->data + (size_t)(unit * p->most_splits + split) * p->stride; }
+static float *partial(const struct view *v, const struct partials *p, int64_t unit, int split) {
+    return p->data + (size_t)(unit * v->splits + split) * p->stride;
+}
 
 static void store_partial(const struct view *v, const struct item *i, const struct buffers *w, float *to) {
     int64_t queries = queries_of(v, i), wide = pad16(v->width);
@@ -398,10 +399,10 @@ static void join_partials(const struct view *v, const struct item *i, const stru
     int64_t queries = queries_of(v, i), wide = pad16(v->width);
     for (int64_t j = 0; j < queries; j++) {
         float most = -INFINITY, sum = 0;
-        for (int s = 0; s < i->n_splits; s++) most = fmaxf(most, partial(p, i->unit, s)[queries * wide + j]);
+        for (int s = 0; s < i->n_splits; s++) most = fmaxf(most, partial(v, p, i->unit, s)[queries * wide + j]);
         memset(o, 0, (size_t)wide * sizeof *o);
         for (int s = 0; s < i->n_splits; s++) {
-            const float *part = partial(p, i->unit, s), *max = part + queries * wide;
+            const float *part = partial(v, p, i->unit, s), *max = part + queries * wide;
             float f = max[j] == -INFINITY ? 0 : expf(max[j] - most);
             sum += f * max[queries + j];
             v->isa->add_scaled(DTYPE_F32, part + j * wide, f, o, v->width);
@@ -439,7 +440,7 @@ static void fused_item(const struct view *v, const struct item *i, void *to) {
         for (int64_t j = 0; j < queries; j++) store_query(v, i, j, w.o + j * wide, 1 / w.sum[j]);
         return;
     }
-    store_partial(v, i, &w, partial(p, i->unit, i->split));
+    store_partial(v, i, &w, partial(v, p, i->unit, i->split));
     if (atomic_fetch_add_explicit(&p->arrived[i->unit], 1, memory_order_acq_rel) + 1 < i->n_splits) return;
     atomic_store_explicit(&p->arrived[i->unit], 0, memory_order_relaxed);
     join_partials(v, i, p, w.o);
@@ -447,8 +448,9 @@ static void fused_item(const struct view *v, const struct item *i, void *to) {
 
 void cpu_attention(const struct cpu_call *c) {
     struct view v = view_of(c, cpu_in_type(c, 1), 3, cpu_dim(c, cpu_in_type(c, 0), 0));
+    v.splits = most_splits(&v, count_units(&v));
     struct partials p = partials_in(&v);
-    each_item(&v, 1, 1, fused_item, &p);
+    each_item(&v, 1, fused_item, &p);
 }
 
 void cpu_need_attention(const struct cpu_device *d, const struct program *p, const struct op *op, struct cpu_need *out) {
