@@ -218,24 +218,36 @@ INLINE __m512 run_scales(int64_t group, const float *scales) {
     return _mm512_permutexvar_ps(group == 64 ? two : four, _mm512_castps128_ps512(_mm_loadu_ps(scales)));
 }
 
+/* Sixteen-bit words of four codes looked up, one code of each a vector. */
+struct quarters {
+    vd v[4];
+};
+
+INLINE struct quarters look_up_quarters(__m512i q, __m512i table) {
+    struct quarters out;
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) out.v[j] = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4 * j), table);
+    return out;
+}
+
+/* Their products with a run of x, which lies in four parts. */
+INLINE __m512 dot_quarters(const struct quarters *q, const uint16_t *x) {
+    __m512 part = _mm512_setzero_ps();
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) part = _mm512_dpbf16_ps(part, q->v[j], load_pairs(x + j * (INT4_RUN / 4)));
+    return part;
+}
+
 INLINE void int4_run(int tall, int rows, int64_t group, const char *const *row, int64_t i, const struct few_product *p, float (*scales)[INT4_GROUPS], int64_t first,
                      __m512 (*sum)[FEW_MAX_ROWS]) {
     const __m512i table = _mm512_loadu_si512(code_table);
     const uint16_t *x = (const uint16_t *)p->x + i;
 #pragma GCC unroll 8
     for (int a = 0; a < tall; a++) {
-        __m512i q = _mm512_loadu_si512(row[a] + i / 2);
+        struct quarters q = look_up_quarters(_mm512_loadu_si512(row[a] + i / 2), table);
         __m512 scale = run_scales(group, scales[a] + first);
-        vd v[4];
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) v[j] = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4 * j), table);
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            __m512 part = _mm512_setzero_ps();
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; j++) part = _mm512_dpbf16_ps(part, v[j], load_pairs(x + r * p->x_stride + j * (INT4_RUN / 4)));
-            sum[a][r] = _mm512_fmadd_ps(part, scale, sum[a][r]);
-        }
+        for (int r = 0; r < rows; r++) sum[a][r] = _mm512_fmadd_ps(dot_quarters(&q, x + r * p->x_stride), scale, sum[a][r]);
     }
 }
 

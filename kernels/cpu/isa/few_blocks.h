@@ -43,15 +43,10 @@ INLINE void nibble_run(enum few_kind kind, int tall, int rows, const char *const
         q = _mm512_inserti32x4(q, _mm_loadu_si128((const __m128i *)(const void *)(run[a] + bytes + head)), 1);
         q = _mm512_inserti32x4(q, _mm_loadu_si128((const __m128i *)(const void *)(run[a] + 2 * bytes + head)), 2);
         q = _mm512_inserti32x4(q, _mm_loadu_si128((const __m128i *)(const void *)(run[a] + 3 * bytes + head)), 3);
-        vd v[4];
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) v[j] = (vd)_mm512_permutexvar_epi16(_mm512_srli_epi16(q, 4 * j), table);
+        struct quarters codes = look_up_quarters(q, table);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
-            __m512 part = _mm512_setzero_ps();
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; j++) part = _mm512_dpbf16_ps(part, v[j], load_pairs(x + r * p->x_stride + j * (RUN / 4)));
-            sum[a][r] = _mm512_fmadd_ps(part, scale, sum[a][r]);
+            sum[a][r] = _mm512_fmadd_ps(dot_quarters(&codes, x + r * p->x_stride), scale, sum[a][r]);
             if (kind == FEW_Q4_1_DOT) sum[a][r] = _mm512_fmadd_ps(_mm512_permutexvar_ps(of_m, heads), x_sums[r], sum[a][r]);
         }
     }
