@@ -192,6 +192,15 @@ static void label_of(const struct fixture_options *o, uint32_t mask, int axis, c
     if (o->has_axis) snprintf(out + at, size - at, " batch=%d", axis ? 8 : 1);
 }
 
+static enum status begin_run(struct maker *m, const struct cell_record *cell, struct run_record *run) {
+    struct machine_record machine = {machine_facts, sizeof machine_facts / sizeof *machine_facts};
+    struct environment_record environment = {environment_facts, sizeof environment_facts / sizeof *environment_facts};
+    enum status status = store_cell(m->store, &m->experiment, cell, m->e);
+    if (status == STATUS_OK) status = id_draw(&run->id, m->e);
+    m->run = run->id;
+    return status == STATUS_OK ? store_run_begin(m->store, run, &machine, &environment, m->e) : status;
+}
+
 static enum status put_cell(struct maker *m, uint32_t mask, int axis) {
     char label[96];
     label_of(m->o, mask, axis, label, sizeof label);
@@ -207,12 +216,7 @@ static enum status put_cell(struct maker *m, uint32_t mask, int axis) {
         .comparability_json = "{\"backend\":\"cpu\",\"dtype\":\"bf16\","
             "\"isa\":\"avx512bf16\",\"machine\":\"Example CPU 9000\"}",
         .is_synthetic = m->o->is_synthetic, .truncated_layers = 0, .created_unix_ns = epoch_ns + mask};
-    struct machine_record machine = {machine_facts, sizeof machine_facts / sizeof *machine_facts};
-    struct environment_record environment = {environment_facts, sizeof environment_facts / sizeof *environment_facts};
-    enum status status = store_cell(m->store, &m->experiment, &cell, m->e);
-    if (status == STATUS_OK) status = id_draw(&run.id, m->e);
-    m->run = run.id;
-    if (status == STATUS_OK) status = store_run_begin(m->store, &run, &machine, &environment, m->e);
+    enum status status = begin_run(m, &cell, &run);
     if (status == STATUS_OK && m->o->has_gap && mask == 2)
         return store_run_finish(m->store, &m->run, RUN_SKIPPED, "needs 40 GB of memory, 16 GB are there", m->e);
     for (int block = 0; status == STATUS_OK && block < FIXTURE_BLOCKS; block++)
@@ -241,12 +245,7 @@ static enum status put_sparse_cell(struct maker *m, int rows, int alternative, i
     struct cell_record cell = {index, m->mask, label, axes};
     struct run_record run = {.experiment = m->experiment, .cell = index, .workload = "llm", .model = "SmolLM2-135M", .backend = "cpu", .dtype = "bf16",
         .scenario = "offline", .label = label, .spec_json = spec, .comparability = 1, .comparability_json = "{}", .created_unix_ns = epoch_ns};
-    struct machine_record machine = {machine_facts, sizeof machine_facts / sizeof *machine_facts};
-    struct environment_record environment = {environment_facts, sizeof environment_facts / sizeof *environment_facts};
-    enum status status = store_cell(m->store, &m->experiment, &cell, m->e);
-    if (status == STATUS_OK) status = id_draw(&run.id, m->e);
-    m->run = run.id;
-    if (status == STATUS_OK) status = store_run_begin(m->store, &run, &machine, &environment, m->e);
+    enum status status = begin_run(m, &cell, &run);
     for (int block = 0; status == STATUS_OK && block < FIXTURE_BLOCKS; block++) status = put_process(m, block, index);
     if (status == STATUS_OK) status = put_findings(m);
     return status == STATUS_OK ? store_run_finish(m->store, &m->run, RUN_OK, NULL, m->e) : status;
