@@ -6,7 +6,7 @@
  *
  * Row tensors carry `rows` i32 (R): the slot (sequence) of each packed row, and `pos` i32 (R): its position.
  * A row sees the keys 0..pos of its slot: prefill, chunked prefill, decode, ragged batches and accepted drafts
- * are the same case. */
+ * are the same case; so are encoders, whose attention has in place of `pos` the last key of the row's slot. */
 #ifndef ASSAY_KERNELS_OP_H
 #define ASSAY_KERNELS_OP_H
 
@@ -16,6 +16,7 @@
 #define OP_LIST(X) \
     X(EMBED, "embed")                 /* table (V,D), ids (R) → (R,D) */ \
     X(RMSNORM, "rmsnorm")             /* x (R,D), g (D) → (R,D); f[0] eps */ \
+    X(LAYERNORM, "layernorm")         /* x (R,D), g (D), b (D) → (R,D); f[0] eps */ \
     X(LINEAR, "linear")               /* x (R,K), w Σ(Ni,K) [, bias ΣNi] → n outputs (R,Ni): y = x wᵀ + b */ \
     X(ROPE, "rope")                   /* x (R,H·K), pos (R), inv_freq (K/2) → (R,H·K); i[0] heads; half rotation */ \
     X(KV_WRITE, "kv_write")           /* x (R,G·K), rows (R), pos (R), cache (B,S,G·K) state (dense or encoded), in place */ \
@@ -27,6 +28,7 @@
     X(ADD, "add")                     /* a, b → a + b */ \
     X(MUL, "mul")                     /* a, b → a · b */ \
     X(SILU, "silu")                   /* x → x / (1 + e^−x) */ \
+    X(GELU, "gelu")                   /* x → x Φ(x), Φ of the normal distribution */ \
     X(GATHER_ROWS, "gather_rows")     /* x (R,D), index (B) → (B,D) */ \
     X(SAMPLE, "sample")               /* logits (B,V), f32 params (B,4), i64 seeds (B) → ids (B): a data-dependent choice */ \
     X(NLL, "nll")                     /* logits (R,V), targets (R) → −log p (R) f32; target < 0: 0 */ \
@@ -35,6 +37,7 @@
     X(ATTENTION, "attention")         /* q (R,H·K), kcache, vcache, rows, pos → (R,H·K); f[0] scale, i[0] H, i[1] G */ \
     X(ADD_RMSNORM, "add_rmsnorm")     /* a, b (R,D), g (D) → sum (R,D), norm (R,D); f[0] eps */ \
     X(LINEAR_SWIGLU, "linear_swiglu") /* x (R,D), w concat(gate (F,D), up (F,D)) → silu(x gᵀ)·(x uᵀ) (R,F) */ \
+    X(LINEAR_GELU, "linear_gelu")     /* x (R,D), w (F,D) [, bias F] → gelu(x wᵀ + b) (R,F) */ \
     X(ROPE_KV_WRITE, "rope_kv_write") /* q (R,H·K), k, v (R,G·K), pos, rows, inv_freq, kcache, vcache → q rotated; i[0] H, i[1] G */
 
 enum op_kind {
@@ -106,8 +109,10 @@ extern const struct op_row op_table[OP_KIND_COUNT];
 int op_find(const char *name); /* -1 where none */
 /* Which of its inputs are caches: [*first, *last), empty where none; and whether it writes them (in place) or reads them. */
 void op_caches(const struct op *op, int *first, int *last);
+/* Which of its inputs are vectors of weights: gains and biases. */
+void op_vectors(const struct op *op, int *first, int *last);
 int op_writes_caches(const struct op *op);
 /* x times a weight, which is in[1]. */
-static inline int op_is_linear(const struct op *op) { return op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU; }
+static inline int op_is_linear(const struct op *op) { return op->kind == OP_LINEAR || op->kind == OP_LINEAR_SWIGLU || op->kind == OP_LINEAR_GELU; }
 
 #endif

@@ -127,6 +127,8 @@ INFER(rmsnorm) {
     return like(out(f, 0), in(f, 0));
 }
 
+INFER(layernorm) { return rmsnorm_fits(f) && want_vector(f, in(f, 2), in(f, 0)); }
+
 /* Rows of the weight that make output i: the i-th part of a stack, or the whole; -1 where it does not split. */
 static int64_t part_rows(const struct recipe *r, int i, int n_out) {
     if (n_out == 1) return r->rows;

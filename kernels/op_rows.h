@@ -7,7 +7,7 @@
 
 /* 1, and the outputs' types and dims are set; or 0 with the reason, both shapes in it. */
 typedef int op_infer_function(struct program *p, struct op *op, char *why, int why_bytes);
-op_infer_function op_infer_embed, op_infer_rmsnorm, op_infer_linear, op_infer_rope, op_infer_kv_write, op_infer_scores,
+op_infer_function op_infer_embed, op_infer_rmsnorm, op_infer_layernorm, op_infer_linear, op_infer_rope, op_infer_kv_write, op_infer_scores,
     op_infer_same, op_infer_mask, op_infer_values, op_infer_pair, op_infer_gather, op_infer_sample, op_infer_nll,
     op_infer_copy, op_infer_attention, op_infer_add_rmsnorm, op_infer_swiglu, op_infer_rope_kv;
 

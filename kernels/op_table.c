@@ -24,6 +24,7 @@ OP_LIST(X)
 const struct op_row op_table[OP_KIND_COUNT] = {
     ROW(EMBED, 2, 2, 1, 1, 0, 0, embed, embed),
     ROW(RMSNORM, 2, 2, 1, 1, 0, 0, rmsnorm, streamed),
+    ROW(LAYERNORM, 3, 3, 1, 1, 0, 0, layernorm, streamed),
     ROW(LINEAR, 2, 3, 1, OP_MAX_OUT, 0, 0, linear, product),
     ROW(ROPE, 3, 3, 1, 1, 0, 0, rope, streamed),
     ROW(KV_WRITE, 4, 4, 0, 0, 0, 0, kv_write, kv_write),
@@ -35,6 +36,7 @@ const struct op_row op_table[OP_KIND_COUNT] = {
     ROW(ADD, 2, 2, 1, 1, 0, 0, pair, streamed),
     ROW(MUL, 2, 2, 1, 1, 0, 0, pair, streamed),
     ROW(SILU, 1, 1, 1, 1, 0, 0, same, streamed),
+    ROW(GELU, 1, 1, 1, 1, 0, 0, same, streamed),
     ROW(GATHER_ROWS, 2, 2, 1, 1, 0, 0, gather, gather),
     ROW(SAMPLE, 3, 3, 1, 1, 0, 1, sample, choice),
     ROW(NLL, 2, 2, 1, 1, 0, 0, nll, streamed),
@@ -42,6 +44,7 @@ const struct op_row op_table[OP_KIND_COUNT] = {
     ROW(ATTENTION, 5, 5, 1, 1, 1, 0, attention, attention),
     ROW(ADD_RMSNORM, 3, 3, 2, 2, 1, 0, add_rmsnorm, streamed),
     ROW(LINEAR_SWIGLU, 2, 2, 1, 1, 1, 0, swiglu, product),
+    ROW(LINEAR_GELU, 2, 3, 1, 1, 1, 0, linear, product),
     ROW(ROPE_KV_WRITE, 8, 8, 1, 1, 1, 0, rope_kv, kv_write),
 };
 
@@ -50,6 +53,13 @@ void op_caches(const struct op *op, int *first, int *last) {
                                                     [OP_ATTN_VALUES] = {1, 2}, [OP_ATTENTION] = {1, 3}};
     *first = places[op->kind][0];
     *last = places[op->kind][1];
+}
+
+void op_vectors(const struct op *op, int *first, int *last) {
+    static const int8_t places[OP_KIND_COUNT][2] = {[OP_RMSNORM] = {1, 2}, [OP_LAYERNORM] = {1, 3}, [OP_ADD_RMSNORM] = {2, 3},
+                                                    [OP_LINEAR] = {2, 3}, [OP_LINEAR_GELU] = {2, 3}};
+    *first = places[op->kind][0];
+    *last = places[op->kind][1] < op->n_in ? places[op->kind][1] : op->n_in;
 }
 
 int op_writes_caches(const struct op *op) { return op->kind == OP_KV_WRITE || op->kind == OP_ROPE_KV_WRITE; }

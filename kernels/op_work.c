@@ -47,8 +47,8 @@ static double visible_flop(const struct sizes *s, const struct tensor *q) {
  * there is none or it is a reduction). */
 WORK(streamed) {
     static const double flop_each[OP_KIND_COUNT] = {
-        [OP_RMSNORM] = 4, [OP_ROPE] = 3, [OP_SCALE] = 1, [OP_CAUSAL_MASK] = 1, [OP_SOFTMAX] = 5, [OP_ADD] = 1, [OP_MUL] = 1,
-        [OP_SILU] = 4, [OP_NLL] = 4, [OP_ADD_RMSNORM] = 5,
+        [OP_RMSNORM] = 4, [OP_LAYERNORM] = 7, [OP_ROPE] = 3, [OP_SCALE] = 1, [OP_CAUSAL_MASK] = 1, [OP_SOFTMAX] = 5, [OP_ADD] = 1, [OP_MUL] = 1,
+        [OP_SILU] = 4, [OP_GELU] = 4, [OP_NLL] = 4, [OP_ADD_RMSNORM] = 5,
     };
     struct work w = {.flop = flop_each[s->op->kind] * elements(s, in(s, 0)), .bytes = output_bytes(s)};
     for (int i = 0; i < s->op->n_in; i++) w.bytes += bytes(s, in(s, i));
@@ -64,12 +64,13 @@ WORK(embed) {
 
 WORK(gather) { return (struct work){0, 2 * output_bytes(s) + bytes(s, in(s, 1))}; }
 
-/* x times a stacked weight: LINEAR with its bias, LINEAR_SWIGLU with its silu and product. */
+/* x times a stacked weight: LINEAR with its bias, LINEAR_SWIGLU with its silu and product, LINEAR_GELU. */
 WORK(product) {
     const struct tensor *x = in(s, 0), *w = in(s, 1);
     double rows = (double)dim_value(x->dims[0], s->symbols), n = (double)w->recipe->rows, k = (double)w->recipe->cols;
     struct work total = {.flop = 2 * rows * n * k, .bytes = bytes(s, x) + bytes(s, w) + output_bytes(s)};
     if (s->op->kind == OP_LINEAR_SWIGLU) total.flop += 5 * elements(s, out(s, 0));
+    if (s->op->kind == OP_LINEAR_GELU) total.flop += 4 * elements(s, out(s, 0));
     if (s->op->n_in > 2) {
         total.flop += rows * n;
         total.bytes += bytes(s, in(s, 2));

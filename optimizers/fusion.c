@@ -1,12 +1,13 @@
 /* fusion.c: neighbouring operations in one, so that a tensor is read and written once and one barrier or launch
  * serves several steps. The patterns are the common vertical and horizontal ones (Moirai's coarsening rules name
- * the same): residual sum + norm; Q, K and V as one product; gate, up, SiLU and product; rotation + cache write. */
+ * the same): residual sum + norm; Q, K and V as one product; gate, up, SiLU and product; product + GELU;
+ * rotation + cache write. */
 #include <string.h>
 
 #include "optimizers/match.h"
 
 static const struct setting_spec settings[] = {
-    {"patterns", "add_norm+qkv+swiglu+rope_kv", "all", "which patterns to fuse"},
+    {"patterns", "add_norm+qkv+swiglu+gelu+rope_kv", "all", "which patterns to fuse"},
     {0},
 };
 
@@ -104,6 +105,17 @@ static int fuse_swiglu(struct pass *f, int i) {
     return match_replace(&f->m, (int[]){i, up, silu, mul}, 4, mul, &fused, f->context, f->out);
 }
 
+/* gelu(x·wᵀ + b) */
+static int fuse_gelu(struct pass *f, int i) {
+    struct program *p = f->m.program;
+    int gelu = is_plain_linear(p, &p->ops[i]) ? match_next(&f->m, i, 0, OP_GELU, 0) : -1;
+    if (gelu < 0) return 0;
+    struct op fused = p->ops[i];
+    fused.kind = OP_LINEAR_GELU;
+    fused.out[0] = p->ops[gelu].out[0];
+    return match_replace(&f->m, (int[]){i, gelu}, 2, gelu, &fused, f->context, f->out);
+}
+
 /* ---- rotation and cache write ---- */
 
 static int find_value_write(const struct program *p, const struct op *key_write, int after) {
@@ -146,7 +158,7 @@ static int fuse_rope_kv(struct pass *f, int i) {
 static const struct {
     const char *name;
     int (*fuse)(struct pass *f, int op);
-} patterns[] = {{"swiglu", fuse_swiglu}, {"qkv", fuse_qkv}, {"rope_kv", fuse_rope_kv}, {"add_norm", fuse_add_norm}};
+} patterns[] = {{"swiglu", fuse_swiglu}, {"gelu", fuse_gelu}, {"qkv", fuse_qkv}, {"rope_kv", fuse_rope_kv}, {"add_norm", fuse_add_norm}};
 
 static void fuse_program(struct program *p, const char *chosen, const struct rewrite_context *context, struct rewrite *out) {
     struct pass f = {.context = context, .out = out};
@@ -176,7 +188,7 @@ static void receipt(const struct settings *s, const struct rewrite *r, const str
 }
 
 const struct optimizer optimizer_fusion = {
-    .name = "fusion", .summary = "residual+norm, QKV, gate·up·SiLU, rope+cache write as one operation each",
+    .name = "fusion", .summary = "residual+norm, QKV, gate·up·SiLU, linear+GELU, rope+cache write as one operation each",
     .phases = 1u << PHASE_PROGRAM_, .rank = 20, .fidelity = FIDELITY_IS_REORDERED, .settings = settings,
     .apply = apply, .receipt = receipt,
 };

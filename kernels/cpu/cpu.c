@@ -26,6 +26,7 @@ struct kernel_row {
 static const struct kernel_row kernels[OP_KIND_COUNT] = {
     [OP_EMBED] = {cpu_embed, SPLIT_ROWS, 0.1f},
     [OP_RMSNORM] = {cpu_rmsnorm, SPLIT_ROWS, 0.1f},
+    [OP_LAYERNORM] = {cpu_layernorm, SPLIT_ROWS, 0.15f},
     [OP_LINEAR] = {cpu_linear, SPLIT_TEAM, 0.05f},
     [OP_ROPE] = {cpu_rope, SPLIT_ROWS, 0.15f},
     [OP_KV_WRITE] = {cpu_kv_write, SPLIT_ROWS, 0.1f},
@@ -37,13 +38,15 @@ static const struct kernel_row kernels[OP_KIND_COUNT] = {
     [OP_ADD] = {cpu_add, SPLIT_ELEMENTS, 0.1f},
     [OP_MUL] = {cpu_mul, SPLIT_ELEMENTS, 0.1f},
     [OP_SILU] = {cpu_silu, SPLIT_ELEMENTS, 0.4f},
+    [OP_GELU] = {cpu_gelu, SPLIT_ELEMENTS, 0.5f},
     [OP_GATHER_ROWS] = {cpu_gather_rows, SPLIT_ROWS, 0.1f},
     [OP_SAMPLE] = {cpu_sample, SPLIT_ROWS, 0.2f},
     [OP_NLL] = {cpu_nll, SPLIT_ROWS, 0.4f},
     [OP_COPY] = {cpu_copy, SPLIT_ELEMENTS, 0.1f},
     [OP_ATTENTION] = {cpu_attention, SPLIT_KEYS, 0.04f},
     [OP_ADD_RMSNORM] = {cpu_add_rmsnorm, SPLIT_ROWS, 0.2f},
-    [OP_LINEAR_SWIGLU] = {cpu_linear_swiglu, SPLIT_TEAM, 0.05f},
+    [OP_LINEAR_SWIGLU] = {cpu_linear, SPLIT_TEAM, 0.05f},
+    [OP_LINEAR_GELU] = {cpu_linear, SPLIT_TEAM, 0.05f},
     [OP_ROPE_KV_WRITE] = {cpu_rope_kv_write, SPLIT_ROWS, 0.2f},
 };
 
@@ -154,10 +157,11 @@ static enum status cpu_supports(const struct device *device, const struct progra
         if (t->dtype == DTYPE_F64 && t->storage != STORAGE_CONSTANT)
             return error_set(e, STATUS_UNSUPPORTED, "%s: '%s' holds frequencies that are not constant", name, t->name);
     }
-    int norm = op->kind == OP_RMSNORM ? 1 : op->kind == OP_ADD_RMSNORM ? 2 : op->kind == OP_LINEAR && op->n_in > 2 ? 2 : -1;
-    if (norm >= 0 && p->tensors[op->in[norm]].storage != STORAGE_WEIGHT)
-        return error_set(e, STATUS_UNSUPPORTED, "%s: '%s' is computed, not a weight", name, p->tensors[op->in[norm]].name);
     int first, last;
+    op_vectors(op, &first, &last);
+    for (int i = first; i < last; i++)
+        if (p->tensors[op->in[i]].storage != STORAGE_WEIGHT)
+            return error_set(e, STATUS_UNSUPPORTED, "%s: '%s' is computed, not a weight", name, p->tensors[op->in[i]].name);
     op_caches(op, &first, &last);
     for (int i = first; i < last; i++)
         if (p->tensors[op->in[i]].encoding && p->tensors[op->in[i]].encoding != &encoding_int8_row)

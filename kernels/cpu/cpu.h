@@ -101,7 +101,7 @@ struct cpu_op {
     const struct op *op;
     cpu_kernel *run;
     int members;                           /* that take part under the present symbols */
-    struct cpu_weight *weight, *vector;    /* matrix; norm's weight or bias as f32; NULL where there is none */
+    struct cpu_weight *weight, *vectors[2]; /* matrix; a norm's weight and bias, or a product's bias, as f32; NULL where there is none */
     struct cpu_angles *angles;
 };
 
@@ -131,6 +131,10 @@ static inline const void *cpu_in(const struct cpu_call *c, int i) { return c->q-
 static inline void *cpu_state_of(const struct cpu_call *c, int i) { return c->q->data[c->o->op->in[i]]; }
 static inline void *cpu_out(const struct cpu_call *c, int i) { return c->q->data[c->o->op->out[i]]; }
 static inline int64_t cpu_dim(const struct cpu_call *c, const struct tensor *t, int i) { return dim_value(t->dims[i], c->q->symbols); }
+static inline const float *cpu_vector(const struct cpu_call *c, int i) {
+    const struct cpu_weight *w = c->o->vectors[i];
+    return w ? (const float *)(const void *)w->segments[0].data : NULL;
+}
 static inline void *cpu_scratch(const struct cpu_call *c) { return c->q->device->scratch[c->member]; }
 
 /* The address of element i of an array of type t. */
@@ -155,10 +159,10 @@ struct cpu_need {
     size_t scratch, shared;  /* bytes: a member's own; for all together */
 };
 
-cpu_kernel cpu_embed, cpu_rmsnorm, cpu_rope, cpu_kv_write, cpu_scale, cpu_causal_mask, cpu_softmax, cpu_add, cpu_mul, cpu_silu,
+cpu_kernel cpu_embed, cpu_rmsnorm, cpu_layernorm, cpu_rope, cpu_kv_write, cpu_scale, cpu_causal_mask, cpu_softmax, cpu_add, cpu_mul, cpu_silu, cpu_gelu,
     cpu_gather_rows, cpu_sample, cpu_nll, cpu_copy, cpu_add_rmsnorm, cpu_rope_kv_write; /* ops_*.c, sample.c */
 cpu_kernel cpu_attn_scores, cpu_attn_values, cpu_attention;                                 /* attention.c */
-cpu_kernel cpu_linear, cpu_linear_swiglu;                                                   /* linear.c */
+cpu_kernel cpu_linear;                                                   /* linear.c */
 
 cpu_kernel *cpu_kernel_of(enum op_kind k);                                                  /* cpu.c */
 

@@ -98,12 +98,15 @@ struct isa_kernels {
     void (*add)(enum dtype t, const void *a, const void *b, void *y, int64_t n);
     void (*mul)(enum dtype t, const void *a, const void *b, void *y, int64_t n);
     void (*silu)(enum dtype t, const void *x, void *y, int64_t n);
+    void (*gelu)(enum dtype t, const void *x, void *y, int64_t n);
     void (*softmax)(enum dtype t, const void *x, void *y, int64_t n);
     /* y = silu(gate) · up; gate and up in f32 */
     void (*swiglu)(enum dtype t, const float *gate, const float *up, void *y, int64_t n);
-    /* y = x + bias, x and bias in f32; bias may be NULL */
+    /* y = x + bias, or gelu of it; x and bias in f32; bias may be NULL */
     void (*finish)(enum dtype t, const float *x, const float *bias, void *y, int64_t n);
+    void (*finish_gelu)(enum dtype t, const float *x, const float *bias, void *y, int64_t n);
     void (*rmsnorm)(enum dtype t, const void *x, const float *g, float eps, void *y, int64_t n);
+    void (*layernorm)(enum dtype t, const void *x, const float *g, const float *b, float eps, void *y, int64_t n);
     /* sum = a + b rounded to t; y = rmsnorm(sum) */
     void (*add_rmsnorm)(enum dtype t, const void *a, const void *b, const float *g, float eps, void *sum, void *y, int64_t n);
     /* One row of heads of width 2·half turned by the angles whose cosines and sines are given; not in place. */

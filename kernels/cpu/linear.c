@@ -1,6 +1,6 @@
-/* linear.c: y = x wᵀ + b, and the fused silu(x gᵀ) · (x uᵀ).
+/* linear.c: y = x wᵀ + b, and the fused gelu(x wᵀ + b) and silu(x gᵀ) · (x uᵀ).
  *
- * A member computes a run of output columns (rows of w) in tiles: the tile in f32, then bias or SwiGLU, rounding
+ * A member computes a run of output columns (rows of w) in tiles: the tile in f32, then bias, GELU or SwiGLU, rounding
  * and the way to the outputs. Up to FEW_LIMIT rows of x, the tile comes from our own streaming kernels, which are
  * bound by reading w; beyond, from the dense library, or from our own where both operands are codes. All read the
  * weights where they lie, in one plain layout; what the arithmetic unit cannot take as stored is converted a tile at a time. */
@@ -16,14 +16,15 @@ static void store_swiglu(const struct cpu_call *c, const struct tile *t) {
 }
 
 static void store_outputs(const struct cpu_call *c, const struct tile *t) {
-    const float *bias = c->o->vector ? (const float *)(const void *)c->o->vector->segments[0].data : NULL;
+    const float *bias = cpu_vector(c, 0);
+    void (*finish)(enum dtype t, const float *x, const float *bias, void *y, int64_t n) = c->o->op->kind == OP_LINEAR_GELU ? cpu_isa(c)->finish_gelu : cpu_isa(c)->finish;
     int64_t begin = 0;
     for (int k = 0; k < c->o->op->n_out; k++) {
         const struct tensor *out = cpu_out_type(c, k);
         int64_t width = out->dims[1].size, from = t->first > begin ? t->first : begin, to = least(t->first + t->n, begin + width);
         for (int64_t r = 0; from < to && r < t->rows; r++)
-            cpu_isa(c)->finish(out->dtype, t->y + r * t->stride + (from - t->first), bias ? bias + from : NULL,
-                               cpu_at_out(cpu_out(c, k), out->dtype, (t->row + r) * width + (from - begin)), to - from);
+            finish(out->dtype, t->y + r * t->stride + (from - t->first), bias ? bias + from : NULL,
+                   cpu_at_out(cpu_out(c, k), out->dtype, (t->row + r) * width + (from - begin)), to - from);
         begin += width;
     }
 }
@@ -80,15 +81,12 @@ void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const 
 
 int cpu_is_many_rows(int64_t rows) { return rows > FEW_LIMIT; }
 
-static void linear(const struct cpu_call *c) {
+void cpu_linear(const struct cpu_call *c) {
     int64_t rows = rows_of(c);
     if (rows == 0) return;
     if (cpu_is_many_rows(rows)) linear_many(c);
     else linear_few(c);
 }
-
-void cpu_linear(const struct cpu_call *c) { linear(c); }
-void cpu_linear_swiglu(const struct cpu_call *c) { linear(c); }
 
 void cpu_need_linear(const struct cpu_device *d, const struct program *p, const struct op *op, const struct cpu_weight *w, struct cpu_need *out) {
     const struct tensor *x = &p->tensors[op->in[0]];

@@ -19,7 +19,7 @@ static inline int64_t rows_of(const struct cpu_call *c) { return cpu_dim(c, cpu_
 static inline int is_swiglu(const struct op *op) { return op->kind == OP_LINEAR_SWIGLU; }
 static inline int64_t columns_of(const struct cpu_call *c) { return c->o->weight->rows / (is_swiglu(c->o->op) ? 2 : 1); }
 
-/* A part of the product in f32, on its way to the outputs: bias or SwiGLU, and rounding. */
+/* A part of the product in f32, on its way to the outputs: bias, GELU or SwiGLU, and rounding. */
 struct tile {
     int64_t first, n;        /* output columns */
     int64_t row, rows;       /* rows of x */

@@ -43,6 +43,11 @@ void cpu_silu(const struct cpu_call *c) {
     cpu_isa(c)->silu(r.t, r.a, r.y, r.n);
 }
 
+void cpu_gelu(const struct cpu_call *c) {
+    struct run r = run_of(c);
+    cpu_isa(c)->gelu(r.t, r.a, r.y, r.n);
+}
+
 void cpu_copy(const struct cpu_call *c) {
     struct run r = run_of(c);
     memcpy(r.y, r.a, (size_t)r.n * dtype_bytes(r.t));
@@ -85,20 +90,26 @@ void cpu_causal_mask(const struct cpu_call *c) {
     }
 }
 
-static const float *vector_of(const struct cpu_call *c) { return (const float *)(const void *)c->o->vector->segments[0].data; }
 
 void cpu_rmsnorm(const struct cpu_call *c) {
     struct rows r = rows_of(c);
     for (int64_t i = r.first; i < r.last; i++)
-        cpu_isa(c)->rmsnorm(r.t, cpu_at(cpu_in(c, 0), r.t, i * r.width), vector_of(c), c->o->op->f[0],
+        cpu_isa(c)->rmsnorm(r.t, cpu_at(cpu_in(c, 0), r.t, i * r.width), cpu_vector(c, 0), c->o->op->f[0],
                             cpu_at_out(cpu_out(c, 0), r.t, i * r.width), r.width);
+}
+
+void cpu_layernorm(const struct cpu_call *c) {
+    struct rows r = rows_of(c);
+    for (int64_t i = r.first; i < r.last; i++)
+        cpu_isa(c)->layernorm(r.t, cpu_at(cpu_in(c, 0), r.t, i * r.width), cpu_vector(c, 0), cpu_vector(c, 1), c->o->op->f[0],
+                              cpu_at_out(cpu_out(c, 0), r.t, i * r.width), r.width);
 }
 
 void cpu_add_rmsnorm(const struct cpu_call *c) {
     struct rows r = rows_of(c);
     for (int64_t i = r.first; i < r.last; i++) {
         int64_t at = i * r.width;
-        cpu_isa(c)->add_rmsnorm(r.t, cpu_at(cpu_in(c, 0), r.t, at), cpu_at(cpu_in(c, 1), r.t, at), vector_of(c), c->o->op->f[0],
+        cpu_isa(c)->add_rmsnorm(r.t, cpu_at(cpu_in(c, 0), r.t, at), cpu_at(cpu_in(c, 1), r.t, at), cpu_vector(c, 0), c->o->op->f[0],
                                 cpu_at_out(cpu_out(c, 0), r.t, at), cpu_at_out(cpu_out(c, 1), r.t, at), r.width);
     }
 }

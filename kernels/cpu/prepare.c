@@ -119,24 +119,22 @@ static enum status plan_activations(struct cpu_prepared *q, struct error *e) {
 
 static int freq_input(const struct op *op) { return op->kind == OP_ROPE ? 2 : op->kind == OP_ROPE_KV_WRITE ? 5 : -1; }
 
-/* Which input is a matrix, and which a vector; -1 for none. */
+/* Which input is a matrix; -1 for none. */
 static int matrix_input(const struct op *op) {
     return op->kind == OP_EMBED ? 0 : op_is_linear(op) ? 1 : -1;
-}
-static int vector_input(const struct op *op) {
-    if (op->kind == OP_LINEAR && op->n_in > 2) return 2;
-    return op->kind == OP_RMSNORM ? 1 : op->kind == OP_ADD_RMSNORM ? 2 : -1;
 }
 
 static enum status get_operands(struct cpu_prepared *q, struct cpu_op *o, const struct weight_source *source, struct error *e) {
     const struct program *p = q->head.program;
-    int matrix = matrix_input(o->op), vector = vector_input(o->op), freq = freq_input(o->op);
+    int matrix = matrix_input(o->op), freq = freq_input(o->op), first, last;
     enum status s = STATUS_OK;
     if (matrix >= 0) {
         const struct tensor *t = &p->tensors[o->op->in[matrix]];
         s = cpu_weight_get(q->device, t->recipe, t->dtype, 0, source, &o->weight, e);
     }
-    if (vector >= 0 && s == STATUS_OK) s = cpu_weight_get(q->device, p->tensors[o->op->in[vector]].recipe, DTYPE_F32, 1, source, &o->vector, e);
+    op_vectors(o->op, &first, &last);
+    for (int i = first; i < last && s == STATUS_OK; i++)
+        s = cpu_weight_get(q->device, p->tensors[o->op->in[i]].recipe, DTYPE_F32, 1, source, &o->vectors[i - first], e);
     if (freq >= 0 && s == STATUS_OK) {
         const struct tensor *t = &p->tensors[o->op->in[freq]];
         s = cpu_angles_get(q->device, t->constant, t->dims[0].size, p->symbol_max[SYMBOL_S], &o->angles, e);
@@ -146,8 +144,11 @@ static enum status get_operands(struct cpu_prepared *q, struct cpu_op *o, const 
 
 static void need_of(const struct cpu_prepared *q, const struct cpu_op *o, struct cpu_need *out) {
     const struct program *p = q->head.program;
+    if (op_is_linear(o->op)) {
+        cpu_need_linear(q->device, p, o->op, o->weight, out);
+        return;
+    }
     switch (o->op->kind) {
-    case OP_LINEAR: case OP_LINEAR_SWIGLU: cpu_need_linear(q->device, p, o->op, o->weight, out); break;
     case OP_ATTN_SCORES: case OP_ATTN_VALUES: case OP_ATTENTION: cpu_need_attention(q->device, p, o->op, out); break;
     default: cpu_need_plain(p, o->op, out);
     }
@@ -191,7 +192,7 @@ void cpu_release(struct prepared *prepared) {
     struct cpu_device *d = q->device;
     for (size_t i = 0; i < q->head.program->n_ops; i++) {
         cpu_weight_drop(d, q->ops[i].weight);
-        cpu_weight_drop(d, q->ops[i].vector);
+        for (int k = 0; k < 2; k++) cpu_weight_drop(d, q->ops[i].vectors[k]);
         cpu_angles_drop(d, q->ops[i].angles);
     }
     cpu_dense_close(q->dense);

@@ -91,7 +91,7 @@ struct cuda_device {
 
 struct cuda_op {
     const struct op *op;
-    struct cuda_weight *weight, *vector; /* NULL where it has none */
+    struct cuda_weight *weight, *vectors[2]; /* NULL where it has none */
     struct cuda_weight *bias;      /* the vector in the output's type, for the library; NULL */
     struct cuda_angles *angles;
     struct product *plans[OP_MAX_OUT]; /* of each output, for the shape now bound */

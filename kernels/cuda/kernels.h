@@ -23,7 +23,7 @@ struct cuda_fault {
 };
 
 /* Elementwise over n elements, y may be a or b. SWIGLU: x (rows, 2·width) → silu(x[:, :width]) · x[:, width:]. */
-enum cuda_map_kind { CUDA_MAP_COPY, CUDA_MAP_SCALE, CUDA_MAP_ADD, CUDA_MAP_MUL, CUDA_MAP_SILU };
+enum cuda_map_kind { CUDA_MAP_COPY, CUDA_MAP_SCALE, CUDA_MAP_ADD, CUDA_MAP_MUL, CUDA_MAP_SILU, CUDA_MAP_GELU };
 struct cuda_map {
     enum cuda_map_kind kind;
     enum dtype t;
@@ -46,6 +46,16 @@ struct cuda_norm {
     const void *a, *b;
     void *sum, *y;
     const float *g;
+    float eps;
+};
+
+/* y = g · (x − mean) / deviation + b; g and b are f32. */
+struct cuda_layernorm {
+    enum dtype t;
+    int64_t rows, width;
+    const void *x;
+    void *y;
+    const float *g, *b;
     float eps;
 };
 
@@ -195,7 +205,7 @@ struct cuda_read {
 
 /* name of the launcher and of its arguments' struct */
 #define CUDA_KERNEL_LIST(X) \
-    X(map, cuda_map) X(swiglu, cuda_swiglu) X(norm, cuda_norm) X(gather, cuda_gather) X(rope, cuda_rope) \
+    X(map, cuda_map) X(swiglu, cuda_swiglu) X(norm, cuda_norm) X(layernorm, cuda_layernorm) X(gather, cuda_gather) X(rope, cuda_rope) \
     X(kv_write, cuda_kv_write) X(rope_kv, cuda_rope_kv) X(scores, cuda_attend) X(values, cuda_attend) X(mask, cuda_mask) \
     X(softmax, cuda_softmax) X(attention, cuda_attention) X(few, cuda_few) X(bias, cuda_bias) X(sample, cuda_sample) \
     X(nll, cuda_nll) X(read, cuda_read)

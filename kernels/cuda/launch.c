@@ -21,6 +21,7 @@ static int scale(const struct cuda_call *c) { return launch_map(c, CUDA_MAP_SCAL
 static int add(const struct cuda_call *c) { return launch_map(c, CUDA_MAP_ADD); }
 static int mul(const struct cuda_call *c) { return launch_map(c, CUDA_MAP_MUL); }
 static int silu(const struct cuda_call *c) { return launch_map(c, CUDA_MAP_SILU); }
+static int gelu(const struct cuda_call *c) { return launch_map(c, CUDA_MAP_GELU); }
 static int copy(const struct cuda_call *c) { return launch_map(c, CUDA_MAP_COPY); }
 
 /* ---- by rows ---- */
@@ -29,8 +30,15 @@ static int norm(const struct cuda_call *c) {
     const struct tensor *x = cuda_in_type(c, 0);
     int is_fused = c->o->op->kind == OP_ADD_RMSNORM;
     struct cuda_norm n = {.t = x->dtype, .rows = cuda_dim(c, x, 0), .width = cuda_dim(c, x, 1), .a = cuda_in(c, 0), .b = is_fused ? cuda_in(c, 1) : NULL,
-                          .sum = is_fused ? cuda_out(c, 0) : NULL, .y = cuda_out(c, is_fused), .g = c->o->vector->data, .eps = c->o->op->f[0]};
+                          .sum = is_fused ? cuda_out(c, 0) : NULL, .y = cuda_out(c, is_fused), .g = c->o->vectors[0]->data, .eps = c->o->op->f[0]};
     return kernels_of(c)->norm(stream_of(c), &n);
+}
+
+static int layernorm(const struct cuda_call *c) {
+    const struct tensor *x = cuda_in_type(c, 0);
+    struct cuda_layernorm n = {.t = x->dtype, .rows = cuda_dim(c, x, 0), .width = cuda_dim(c, x, 1), .x = cuda_in(c, 0), .y = cuda_out(c, 0),
+                               .g = c->o->vectors[0]->data, .b = c->o->vectors[1]->data, .eps = c->o->op->f[0]};
+    return kernels_of(c)->layernorm(stream_of(c), &n);
 }
 
 static int softmax(const struct cuda_call *c) {
@@ -146,9 +154,9 @@ static int nll(const struct cuda_call *c) {
 /* ---- the table ---- */
 
 static launcher *const launchers[OP_KIND_COUNT] = {
-    [OP_EMBED] = embed, [OP_RMSNORM] = norm, [OP_LINEAR] = cuda_linear, [OP_ROPE] = rope, [OP_KV_WRITE] = kv_write, [OP_ATTN_SCORES] = scores, [OP_SCALE] = scale,
-    [OP_CAUSAL_MASK] = mask, [OP_SOFTMAX] = softmax, [OP_ATTN_VALUES] = values, [OP_ADD] = add, [OP_MUL] = mul, [OP_SILU] = silu, [OP_GATHER_ROWS] = gather_rows,
-    [OP_SAMPLE] = sample, [OP_NLL] = nll, [OP_COPY] = copy, [OP_ATTENTION] = attention, [OP_ADD_RMSNORM] = norm, [OP_LINEAR_SWIGLU] = cuda_linear,
+    [OP_EMBED] = embed, [OP_RMSNORM] = norm, [OP_LAYERNORM] = layernorm, [OP_LINEAR] = cuda_linear, [OP_ROPE] = rope, [OP_KV_WRITE] = kv_write, [OP_ATTN_SCORES] = scores, [OP_SCALE] = scale,
+    [OP_CAUSAL_MASK] = mask, [OP_SOFTMAX] = softmax, [OP_ATTN_VALUES] = values, [OP_ADD] = add, [OP_MUL] = mul, [OP_SILU] = silu, [OP_GELU] = gelu,
+    [OP_GATHER_ROWS] = gather_rows, [OP_SAMPLE] = sample, [OP_NLL] = nll, [OP_COPY] = copy, [OP_ATTENTION] = attention, [OP_ADD_RMSNORM] = norm, [OP_LINEAR_SWIGLU] = cuda_linear, [OP_LINEAR_GELU] = cuda_linear,
     [OP_ROPE_KV_WRITE] = rope_kv_write,
 };
 

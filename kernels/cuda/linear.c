@@ -1,4 +1,4 @@
-/* linear.c: y = x wᵀ + b, and the fused silu(x gᵀ) · (x uᵀ). Few rows stream the matrix through our own kernel; many go
+/* linear.c: y = x wᵀ + b, and gelu(x wᵀ + b) and silu(x gᵀ) · (x uᵀ). Few rows stream the matrix through our own kernel; many go
  * through cuBLASLt, an output at a time (outputs are tensors of their own; they share x, which caches keep). */
 #include <string.h>
 
@@ -12,7 +12,7 @@ static int linear_few(const struct cuda_call *c) {
     const struct cuda_weight *w = c->o->weight;
     const struct cuda_properties *d = &c->q->device->properties;
     struct cuda_few f = {.t = w->dtype, .out = cuda_out_type(c, 0)->dtype, .rows = rows_of(c), .k = w->cols, .n = is_swiglu(op) ? w->rows / 2 : w->rows,
-                         .x = cuda_in(c, 0), .w = w->data, .bias = c->o->vector ? c->o->vector->data : NULL, .is_swiglu = is_swiglu(op), .n_outputs = op->n_out,
+                         .x = cuda_in(c, 0), .w = w->data, .bias = c->o->vectors[0] ? c->o->vectors[0]->data : NULL, .is_swiglu = is_swiglu(op), .n_outputs = op->n_out,
                          .n_multiprocessors = d->n_multiprocessors, .l2_bytes = (uint32_t)d->l2_bytes};
     for (int i = 0; i < op->n_out; i++) {
         f.n_of[i] = cuda_out_type(c, i)->dims[1].size;
@@ -47,7 +47,13 @@ static int linear_many(const struct cuda_call *c) {
     return d->kernels->swiglu(d->stream, &s);
 }
 
-int cuda_linear(const struct cuda_call *c) { return cuda_is_many_rows(rows_of(c)) ? linear_many(c) : linear_few(c); }
+int cuda_linear(const struct cuda_call *c) {
+    int code = cuda_is_many_rows(rows_of(c)) ? linear_many(c) : linear_few(c);
+    if (code != 0 || c->o->op->kind != OP_LINEAR_GELU) return code;
+    const struct tensor *y = cuda_out_type(c, 0);
+    struct cuda_map m = {.kind = CUDA_MAP_GELU, .t = y->dtype, .n = tensor_elements(y, c->q->symbols), .a = cuda_out(c, 0), .y = cuda_out(c, 0)};
+    return c->q->device->kernels->map(c->q->device->stream, &m);
+}
 
 enum status cuda_linear_plan(struct cuda_prepared *q, struct error *e) {
     for (size_t i = 0; i < q->head.program->n_ops; i++) {

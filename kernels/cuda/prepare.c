@@ -75,12 +75,8 @@ static enum status place_states(struct cuda_prepared *q, struct error *e) {
 
 /* ---- operations ---- */
 
-/* Which input is a matrix, a vector, the frequencies; -1 for none. */
+/* Which input is a matrix, the frequencies; -1 for none. */
 static int matrix_input(const struct op *op) { return op->kind == OP_EMBED ? 0 : op_is_linear(op) ? 1 : -1; }
-static int vector_input(const struct op *op) {
-    if (op->kind == OP_LINEAR && op->n_in > 2) return 2;
-    return op->kind == OP_RMSNORM ? 1 : op->kind == OP_ADD_RMSNORM ? 2 : -1;
-}
 static int freq_input(const struct op *op) { return op->kind == OP_ROPE ? 2 : op->kind == OP_ROPE_KV_WRITE ? 5 : -1; }
 
 /* The library wants a bias in the output's type, ours in f32. */
@@ -95,14 +91,16 @@ static enum status make_bias(struct cuda_prepared *q, struct cuda_op *o, const s
 
 static enum status get_operands(struct cuda_prepared *q, struct cuda_op *o, const struct weight_source *source, struct error *e) {
     const struct program *p = q->head.program;
-    int matrix = matrix_input(o->op), vector = vector_input(o->op), freq = freq_input(o->op);
+    int matrix = matrix_input(o->op), freq = freq_input(o->op), first, last;
     enum status s = STATUS_OK;
     if (matrix >= 0) {
         const struct tensor *t = &p->tensors[o->op->in[matrix]];
         s = cuda_weight_get(q->device, t->recipe, t->dtype, 0, source, &o->weight, e);
     }
-    if (vector >= 0 && s == STATUS_OK) s = cuda_weight_get(q->device, p->tensors[o->op->in[vector]].recipe, DTYPE_F32, 1, source, &o->vector, e);
-    if (o->op->kind == OP_LINEAR && vector >= 0 && s == STATUS_OK) s = make_bias(q, o, source, e);
+    op_vectors(o->op, &first, &last);
+    for (int i = first; i < last && s == STATUS_OK; i++)
+        s = cuda_weight_get(q->device, p->tensors[o->op->in[i]].recipe, DTYPE_F32, 1, source, &o->vectors[i - first], e);
+    if (op_is_linear(o->op) && o->vectors[0] && s == STATUS_OK) s = make_bias(q, o, source, e);
     if (freq >= 0 && s == STATUS_OK) {
         const struct tensor *t = &p->tensors[o->op->in[freq]];
         s = cuda_angles_get(q->device, t->constant, t->dims[0].size, p->symbol_max[SYMBOL_S], &o->angles, e);
@@ -153,7 +151,7 @@ void cuda_release(struct prepared *prepared) {
     struct cuda_device *d = q->device;
     for (size_t i = 0; i < q->head.program->n_ops; i++) {
         cuda_weight_drop(d, q->ops[i].weight);
-        cuda_weight_drop(d, q->ops[i].vector);
+        for (int k = 0; k < 2; k++) cuda_weight_drop(d, q->ops[i].vectors[k]);
         cuda_weight_drop(d, q->ops[i].bias);
         cuda_angles_drop(d, q->ops[i].angles);
     }

@@ -156,6 +156,16 @@ enum status reference_linear(const struct reference_call *c) {
     return STATUS_OK;
 }
 
+/* x Φ(x); Hendrycks & Gimpel 2016. */
+double reference_gelu(double x) { return x * erfc(-x * M_SQRT1_2) / 2; }
+
+enum status reference_linear_gelu(const struct reference_call *c) {
+    enum status s = reference_linear(c);
+    int64_t n = reference_out_dim(c, 0, 0) * reference_out_dim(c, 0, 1);
+    for (int64_t i = 0; i < n && s == STATUS_OK; i++) reference_out(c, 0)[i] = reference_gelu(reference_out(c, 0)[i]);
+    return s;
+}
+
 double reference_silu(double x) { return x / (1 + exp(-x)); }
 
 enum status reference_swiglu(const struct reference_call *c) {

@@ -60,6 +60,25 @@ enum status reference_rmsnorm(const struct reference_call *c) {
     return normalise_rows(c, 1, reference_in(c, 0), reference_out(c, 0));
 }
 
+/* y[t,:] = g · (x[t,:] − mean) / sqrt(mean((x[t,:] − mean)²) + eps) + b; Ba et al. 2016, eq. 4. */
+static void centre_and_scale(const double *x, const double *g, const double *b, double *y, int64_t d, double eps) {
+    double mean = 0, sum = 0;
+    for (int64_t i = 0; i < d; i++) mean += x[i] / (double)d;
+    for (int64_t i = 0; i < d; i++) sum += (x[i] - mean) * (x[i] - mean);
+    double scale = 1 / sqrt(sum / (double)d + eps);
+    for (int64_t i = 0; i < d; i++) y[i] = (x[i] - mean) * scale * g[i] + b[i];
+}
+
+enum status reference_layernorm(const struct reference_call *c) {
+    double *g = reference_vector(c, 1), *b = g ? reference_vector(c, 2) : NULL;
+    int64_t rows = b ? reference_in_dim(c, 0, 0) : 0, d = reference_in_dim(c, 0, 1);
+    for (int64_t r = 0; r < rows; r++) centre_and_scale(reference_in(c, 0) + r * d, g, b, reference_out(c, 0) + r * d, d, (double)c->op->f[0]);
+    enum status s = b ? STATUS_OK : c->e->status;
+    mem_free(g);
+    mem_free(b);
+    return s;
+}
+
 enum status reference_add_rmsnorm(const struct reference_call *c) {
     const double *a = reference_in(c, 0), *b = reference_in(c, 1);
     double *sum = reference_out(c, 0);
@@ -74,6 +93,7 @@ static double combine(const struct op *op, double a, double b) {
     case OP_ADD: return a + b;
     case OP_MUL: return a * b;
     case OP_SILU: return reference_silu(a);
+    case OP_GELU: return reference_gelu(a);
     default: return a; /* COPY */
     }
 }

@@ -236,13 +236,13 @@ static enum status reference_read(struct prepared *prepared, int tensor, size_t 
 /* ---- running ---- */
 
 static reference_function *const functions[OP_KIND_COUNT] = {
-    [OP_EMBED] = reference_embed, [OP_RMSNORM] = reference_rmsnorm, [OP_LINEAR] = reference_linear, [OP_ROPE] = reference_rope,
+    [OP_EMBED] = reference_embed, [OP_RMSNORM] = reference_rmsnorm, [OP_LAYERNORM] = reference_layernorm, [OP_LINEAR] = reference_linear, [OP_ROPE] = reference_rope,
     [OP_KV_WRITE] = reference_kv_write, [OP_ATTN_SCORES] = reference_scores, [OP_SCALE] = reference_elementwise,
     [OP_CAUSAL_MASK] = reference_mask, [OP_SOFTMAX] = reference_softmax, [OP_ATTN_VALUES] = reference_values,
-    [OP_ADD] = reference_elementwise, [OP_MUL] = reference_elementwise, [OP_SILU] = reference_elementwise,
+    [OP_ADD] = reference_elementwise, [OP_MUL] = reference_elementwise, [OP_SILU] = reference_elementwise, [OP_GELU] = reference_elementwise,
     [OP_GATHER_ROWS] = reference_gather, [OP_SAMPLE] = reference_sample, [OP_NLL] = reference_nll,
     [OP_COPY] = reference_elementwise, [OP_ATTENTION] = reference_attention, [OP_ADD_RMSNORM] = reference_add_rmsnorm,
-    [OP_LINEAR_SWIGLU] = reference_swiglu, [OP_ROPE_KV_WRITE] = reference_rope_kv_write,
+    [OP_LINEAR_SWIGLU] = reference_swiglu, [OP_LINEAR_GELU] = reference_linear_gelu, [OP_ROPE_KV_WRITE] = reference_rope_kv_write,
 };
 
 static void record(const struct reference_prepared *q, int op, uint64_t start_ns, struct tracer *t) {

@@ -37,6 +37,8 @@ static const struct op_shape product_shapes[] = {
     PARTS(1, 4352, 33), PARTS(6, 480, 40, 24), PARTS(16, 8448, 20)};
 static const struct op_shape pair_shapes[] = {PARTS(1, 1, 1, 1), PARTS(1, 64, 96, 96), PARTS(5, 33, 7, 7), PARTS(17, 64, 129, 129),
                                               PARTS(130, 32, 48, 48), PARTS(0, 64, 32, 32)};
+static const struct op_shape gelu_shapes[] = {PARTS(1, 64, 64), PARTS(3, 7, 21), PARTS(5, 96, 96, 33), PARTS(17, 33, 65), PARTS(64, 128, 96),
+                                              PARTS(130, 64, 48), PARTS(0, 64, 32), PARTS(1, 4352, 33), PARTS(16, 8448, 20)};
 static const struct op_shape attention_shapes[] = { /* R, K, H, G, B, S */
     HEADS(1, 2, 1, 1, 1, 1, ONE_SLOT), HEADS(1, 64, 9, 3, 1, 40, DECODE), HEADS(9, 64, 9, 3, 3, 9, UNEQUAL), HEADS(17, 32, 4, 4, 2, 17, UNEQUAL),
     HEADS(5, 128, 8, 1, 5, 300, DECODE), HEADS(12, 16, 6, 2, 2, 80, CHUNK), HEADS(33, 6, 2, 1, 1, 33, ONE_SLOT), HEADS(3, 10, 3, 1, 3, 1, DECODE),
@@ -50,6 +52,7 @@ static const enum variant table_variants[] = {DENSE, STORED_Q8_0, STORED_Q4_1, I
 static const enum variant product_variants[] = {DENSE, BIAS, WIDE_OUTPUT, STORED_Q8_0, STORED_Q4_0, STORED_Q4_1, INT8, INT8_PART, UNPERMUTED,
                                                 INT4, INT4_HQQ, INT3, INT2, SPARSE, SPARSE_PART, PRUNED_INT4, SPARSE_INT8, SPARSE_INT8_PART, AS_Q8_0, AS_Q4_0, AS_Q4_1, AS_MIXED,
                                                 INT8_DYNAMIC, INT8_DYNAMIC_PART, INT4_DYNAMIC, INT4_HQQ_DYNAMIC, INT3_DYNAMIC};
+static const enum variant gelu_variants[] = {DENSE, BIAS, STORED_Q8_0, INT8, INT4, SPARSE, AS_Q4_0, INT8_DYNAMIC};
 static const enum variant pair_variants[] = {DENSE, STORED_Q4_0, INT8, INT8_PART, INT4, SPARSE, SPARSE_INT8, AS_Q8_0, AS_Q4_0, AS_Q4_1, INT8_DYNAMIC, INT8_DYNAMIC_PART,
                                              INT4_DYNAMIC, INT4_HQQ_DYNAMIC};
 
@@ -63,13 +66,14 @@ struct group {
 #define COUNT(list) (int)(sizeof(list) / sizeof *(list))
 #define GROUP(kind, shapes, variants) {OP_##kind, shapes, COUNT(shapes), variants, COUNT(variants)}
 static const struct group groups[] = {
-    GROUP(EMBED, table_shapes, table_variants), GROUP(RMSNORM, rows_shapes, weightless), GROUP(LINEAR, product_shapes, product_variants),
+    GROUP(EMBED, table_shapes, table_variants), GROUP(RMSNORM, rows_shapes, weightless), GROUP(LAYERNORM, rows_shapes, weightless), GROUP(LINEAR, product_shapes, product_variants),
     GROUP(ROPE, attention_shapes, weightless), GROUP(KV_WRITE, attention_shapes, cache_variants), GROUP(ATTN_SCORES, attention_shapes, cache_variants),
     GROUP(SCALE, attention_shapes, weightless), GROUP(CAUSAL_MASK, attention_shapes, weightless), GROUP(SOFTMAX, attention_shapes, weightless),
     GROUP(ATTN_VALUES, attention_shapes, cache_variants), GROUP(ADD, rows_shapes, weightless), GROUP(MUL, rows_shapes, weightless),
-    GROUP(SILU, rows_shapes, weightless), GROUP(GATHER_ROWS, table_shapes, weightless), GROUP(SAMPLE, logits_shapes, weightless),
+    GROUP(SILU, rows_shapes, weightless), GROUP(GELU, rows_shapes, weightless), GROUP(GATHER_ROWS, table_shapes, weightless), GROUP(SAMPLE, logits_shapes, weightless),
     GROUP(NLL, logits_shapes, weightless), GROUP(COPY, rows_shapes, weightless), GROUP(ATTENTION, attention_shapes, cache_variants),
-    GROUP(ADD_RMSNORM, rows_shapes, weightless), GROUP(LINEAR_SWIGLU, pair_shapes, pair_variants), GROUP(ROPE_KV_WRITE, attention_shapes, cache_variants)};
+    GROUP(ADD_RMSNORM, rows_shapes, weightless), GROUP(LINEAR_SWIGLU, pair_shapes, pair_variants), GROUP(LINEAR_GELU, gelu_shapes, gelu_variants),
+    GROUP(ROPE_KV_WRITE, attention_shapes, cache_variants)};
 static const enum dtype case_types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
 
 /* The variant whose weights are the same, but whose rows of x are as they are; -1: it is such a one. */
@@ -373,7 +377,7 @@ static void build_product(struct build *b) {
     struct op_spec op = {.n_in = 2, .in = {matrix(b, "x", s->width), weight(b)}, .n_out = 1};
     int64_t n = 0;
     while (b->c->kind == OP_LINEAR && op.n_out < OP_MAX_OUT && s->parts[op.n_out]) op.n_out++;
-    for (int i = 0; i < op.n_out; i++) n += s->parts[i];
+    for (int i = 0; i < OP_MAX_OUT; i++) n += s->parts[i];
     if (b->c->variant == BIAS) op.in[op.n_in++] = vector(b, n, 1);
     op.i[0] = b->c->variant == WIDE_OUTPUT;
     append(b, &op);
@@ -440,7 +444,7 @@ static void build_rows(struct build *b) {
     if (k == OP_GATHER_ROWS && s->rows > 0) in[op.n_in++] = ids(b, "index", SYMBOL_B, s->rows);
     if (k == OP_GATHER_ROWS && s->rows == 0) in[op.n_in++] = ids(b, "index", SYMBOL_R, 1); /* of nothing, nothing */
     if (k == OP_ADD || k == OP_MUL || k == OP_ADD_RMSNORM) in[op.n_in++] = matrix(b, "y", s->width);
-    if (k == OP_RMSNORM || k == OP_ADD_RMSNORM) in[op.n_in++] = vector(b, 1, s->width);
+    for (int i = k == OP_LAYERNORM ? 2 : k == OP_RMSNORM || k == OP_ADD_RMSNORM; i > 0; i--) in[op.n_in++] = vector(b, 1, s->width);
     memcpy(op.in, in, sizeof in);
     append(b, &op);
 }
@@ -452,7 +456,7 @@ static void build_case(const struct op_case *c, struct build *b) {
     program_init(&b->p, "case");
     for (int i = 0; i < SYMBOL_COUNT; i++) b->p.symbol_max[i] = b->symbols[i] + 3 - i; /* strides come from the maxima */
     switch (c->kind) {
-    case OP_LINEAR: case OP_LINEAR_SWIGLU: build_product(b); break;
+    case OP_LINEAR: case OP_LINEAR_SWIGLU: case OP_LINEAR_GELU: build_product(b); break;
     case OP_SAMPLE: case OP_NLL: build_choice(b); break;
     case OP_ROPE: case OP_KV_WRITE: case OP_ATTN_SCORES: case OP_SCALE: case OP_CAUSAL_MASK: case OP_SOFTMAX: case OP_ATTN_VALUES:
     case OP_ATTENTION: case OP_ROPE_KV_WRITE: build_attention(b); break;
@@ -474,11 +478,13 @@ static enum status run_on(struct build *b, struct device *d, struct prepared **q
     return s == STATUS_OK ? k->synchronise(d, e) : s;
 }
 
-/* What a type's rounding leaves of a value, and of the sums that led to it. The two factors of SwiGLU may be rounded to
- * the type before they meet, as the plain operations that it stands for round them. */
+/* What a type's rounding leaves of a value, and of the sums that led to it. The two factors of SwiGLU, and what GELU takes, may be
+ * rounded to the type first, as the plain operations that these stand for round them; of numbers below 0 GELU leaves little, but all of
+ * what was lost before, which were numbers about 1 and larger. */
 static double allowed(const struct op_case *c, double value, double rms) {
     double unit = c->dtype == DTYPE_F32 ? 1e-5 : c->dtype == DTYPE_BF16 ? 0x1p-7 : 0x1p-9;
-    return (c->kind == OP_LINEAR_SWIGLU ? 1.5 : 1) * unit * (fabs(value) + rms) + 1e-30;
+    if (c->kind == OP_LINEAR_GELU && rms < 1) rms = 1;
+    return (c->kind == OP_LINEAR_SWIGLU || c->kind == OP_LINEAR_GELU ? 1.5 : 1) * unit * (fabs(value) + rms) + 1e-30;
 }
 
 struct comparison {

@@ -1,10 +1,8 @@
-/* weights.c: names of leaves in both layouts; weights from a checkpoint or drawn from a seed. */
-#include <math.h>
-#include <stdio.h>
+/* weights.c: names of leaves in both layouts, their recipes and their source. */
 #include <string.h>
 
-#include "kernels/base/random.h"
 #include "workloads/llm/weights.h"
+#include "workloads/sources.h"
 
 const char *llm_leaf_name(struct arena *a, int is_gguf, enum llm_weight w, int layer) {
     static const char *const patterns[][2] = {
@@ -19,51 +17,7 @@ const char *llm_leaf_name(struct arena *a, int is_gguf, enum llm_weight w, int l
     return arena_printf(a, "%.*s%d%s", (int)(hole - pattern), pattern, layer, hole + 2);
 }
 
-static int ends_with(const char *s, const char *end) {
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
-/* A bias is a column, so that it splits and stacks by rows as its matrix does; a norm's weight is one row. */
-static enum status find_in_checkpoint(void *self, const char *name, struct leaf *out, struct error *e) {
-    const struct llm_model *m = self;
-    const struct checkpoint_tensor *t = checkpoint_find(&m->checkpoint, name);
-    if (!t) return error_set(e, STATUS_INPUT, "%s: tensor '%s' is missing", m->checkpoint.path, name);
-    if (!t->encoding) return error_set(e, STATUS_UNSUPPORTED, "%s: tensor '%s' has type %s, not numbers that can be weights", m->checkpoint.path, name, dtype_name(t->dtype));
-    if (t->n_dims < 1 || t->n_dims > 2)
-        return error_set(e, STATUS_INPUT, "%s: tensor '%s' has %d dimensions; a weight has 1 or 2", m->checkpoint.path, name, t->n_dims);
-    int is_column = t->n_dims == 1 && ends_with(name, ".bias");
-    *out = (struct leaf){.name = t->name, .encoding = t->encoding, .data = t->data,
-        .rows = t->n_dims == 2 || is_column ? t->dims[0] : 1,
-        .cols = t->n_dims == 2 ? t->dims[1] : is_column ? 1 : t->dims[0]};
-    return STATUS_OK;
-}
-
-/* Irwin-Hall of four 16-bit uniforms: close to normal, one hash an element. Standard deviation 0.02, as the
- * public initialisers have it; norms are 1 ± 0.02 so that nothing degenerates. */
-static void fill_synthetic(const void *self, const char *name, int64_t r, float *y, int64_t cols) {
-    const struct llm_model *m = self;
-    uint64_t row_seed = hash_bytes(m->seed, name, strlen(name)) ^ ((uint64_t)r * 0x9e3779b97f4a7c15u);
-    const float scale = 0.02f / (65536.0f * 0.57735027f); /* sd of the sum: 65536·sqrt(4/12) */
-    const float centre = strstr(name, "norm") ? 1.0f : 0.0f;
-    for (int64_t c = 0; c < cols; c++) {
-        uint64_t bits = random_mix(row_seed + (uint64_t)c * 0xd1342543de82ef95u);
-        int32_t sum = (int32_t)((bits & 0xffff) + ((bits >> 16) & 0xffff) + ((bits >> 32) & 0xffff) + (bits >> 48)) - 131070;
-        y[c] = centre + scale * (float)sum;
-    }
-}
-
-/* Any name is known to a synthetic model; the recipe's own shape is right by construction. */
-static enum status find_synthetic(void *self, const char *name, struct leaf *out, struct error *e) {
-    (void)e;
-    *out = (struct leaf){.name = name, .rows = -1, .cols = -1, .encoding = &encoding_f32, .fill = fill_synthetic, .self = self};
-    return STATUS_OK;
-}
-
-void llm_weight_source(struct llm_model *m) {
-    m->weights = (struct weight_source){.self = m, .is_synthetic = m->is_synthetic,
-                                        .find = m->is_synthetic ? find_synthetic : find_in_checkpoint};
-}
+void llm_weight_source(struct llm_model *m) { m->weights = m->is_synthetic ? synthetic_weights(&m->seed) : checkpoint_weights(&m->checkpoint); }
 
 static const struct recipe *leaf(struct llm_model *m, struct arena *a, enum llm_weight w, int layer, int64_t rows, int64_t cols) {
     return recipe_leaf(a, llm_leaf_name(a, m->checkpoint.is_gguf, w, layer), rows, cols);

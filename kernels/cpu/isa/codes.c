@@ -12,11 +12,9 @@ INLINE float most_magnitude(enum dtype t, const void *x, int64_t n) {
     vi most = {0};
     V_FOR(i, n, part, {
         vi bits = (vi)V_LOAD(t, x, i, part) & 0x7fffffff;
-        vi is_more = bits > most;
-        most = (is_more & bits) | (~is_more & most);
+        most = v_max_whole(bits, most);
     });
-    int32_t highest = most[0];
-    for (int l = 1; l < LANES; l++) highest = most[l] > highest ? most[l] : highest;
+    int32_t highest = v_most_whole(most);
     float f;
     memcpy(&f, &highest, sizeof f);
     return f <= FLT_MAX ? f : NAN;
@@ -30,7 +28,7 @@ INLINE float round_row(enum dtype t, const void *x, int64_t n, int8_t *codes) {
     }
     V_FOR(i, n, part, {
         vf q = V_LOAD(t, x, i, part) / scale;
-        v_store_bytes(codes + i, v_round(v_max(-v_max(-q, v_set(-127)), v_set(-127))), part);
+        v_store_bytes(codes + i, v_round(v_max(v_min(q, v_set(127)), v_set(-127))), part);
     });
     return scale;
 }

@@ -40,6 +40,25 @@ INLINE void silu(enum dtype t, const void *x, void *y, int64_t n) {
 }
 void ISA_NAME(isa_silu)(enum dtype t, const void *x, void *y, int64_t n) { BY_TYPE(t, silu, x, y, n); }
 
+/* x Φ(x): Φ(−|x|) by its approximation with an error below 1e-7 (Abramowitz & Stegun 1964, 7.1.26, halved, at |x| / √2), so that what
+ * is left of a negative x keeps its digits; Φ(|x|) is the rest of 1. */
+INLINE vf v_gelu(vf x) {
+    vf size = v_max(x, -x);
+    vf t = v_set(1) / v_fma(size, v_set(0.3275911f * 0.70710678f), v_set(1));
+    vf tail = v_set(1.061405429f / 2);
+    tail = v_fma(tail, t, v_set(-1.453152027f / 2));
+    tail = v_fma(tail, t, v_set(1.421413741f / 2));
+    tail = v_fma(tail, t, v_set(-0.284496736f / 2));
+    tail = v_fma(tail, t, v_set(0.254829592f / 2));
+    tail = tail * t * v_exp(x * x * -0.5f);
+    return x * v_if_less(v_set(0), x, v_set(1) - tail, tail);
+}
+
+INLINE void gelu(enum dtype t, const void *x, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, v_gelu(V_LOAD(t, x, i, part))); });
+}
+void ISA_NAME(isa_gelu)(enum dtype t, const void *x, void *y, int64_t n) { BY_TYPE(t, gelu, x, y, n); }
+
 INLINE void swiglu(enum dtype t, const float *gate, const float *up, void *y, int64_t n) {
     V_FOR(i, n, part, { V_STORE(t, y, i, part, v_silu(V_LOAD(DTYPE_F32, gate, i, part)) * V_LOAD(DTYPE_F32, up, i, part)); });
 }
@@ -51,6 +70,17 @@ INLINE void finish(enum dtype t, const float *x, const float *bias, void *y, int
 void ISA_NAME(isa_finish)(enum dtype t, const float *x, const float *bias, void *y, int64_t n) {
     if (!bias) BY_TYPE(t, from_f32, x, y, n);
     else BY_TYPE(t, finish, x, bias, y, n);
+}
+
+INLINE void finish_gelu(enum dtype t, const float *x, const float *bias, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, v_gelu(V_LOAD(DTYPE_F32, x, i, part) + V_LOAD(DTYPE_F32, bias, i, part))); });
+}
+INLINE void narrow_gelu(enum dtype t, const float *x, void *y, int64_t n) {
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, v_gelu(V_LOAD(DTYPE_F32, x, i, part))); });
+}
+void ISA_NAME(isa_finish_gelu)(enum dtype t, const float *x, const float *bias, void *y, int64_t n) {
+    if (!bias) BY_TYPE(t, narrow_gelu, x, y, n);
+    else BY_TYPE(t, finish_gelu, x, bias, y, n);
 }
 
 INLINE void add_scaled(enum dtype t, const void *x, float f, float *y, int64_t n) {

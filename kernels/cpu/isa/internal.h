@@ -25,10 +25,13 @@ void ISA_NAME(isa_scale)(enum dtype t, const void *x, float f, void *y, int64_t 
 void ISA_NAME(isa_add)(enum dtype t, const void *a, const void *b, void *y, int64_t n);
 void ISA_NAME(isa_mul)(enum dtype t, const void *a, const void *b, void *y, int64_t n);
 void ISA_NAME(isa_silu)(enum dtype t, const void *x, void *y, int64_t n);
+void ISA_NAME(isa_gelu)(enum dtype t, const void *x, void *y, int64_t n);
 void ISA_NAME(isa_softmax)(enum dtype t, const void *x, void *y, int64_t n);
 void ISA_NAME(isa_swiglu)(enum dtype t, const float *gate, const float *up, void *y, int64_t n);
 void ISA_NAME(isa_finish)(enum dtype t, const float *x, const float *bias, void *y, int64_t n);
+void ISA_NAME(isa_finish_gelu)(enum dtype t, const float *x, const float *bias, void *y, int64_t n);
 void ISA_NAME(isa_rmsnorm)(enum dtype t, const void *x, const float *g, float eps, void *y, int64_t n);
+void ISA_NAME(isa_layernorm)(enum dtype t, const void *x, const float *g, const float *b, float eps, void *y, int64_t n);
 void ISA_NAME(isa_add_rmsnorm)(enum dtype t, const void *a, const void *b, const float *g, float eps, void *sum, void *y, int64_t n);
 void ISA_NAME(isa_rope)(enum dtype t, const void *x, void *y, int64_t heads, int64_t half, const float *cosine, const float *sine);
 int64_t ISA_NAME(isa_argmax)(enum dtype t, const void *x, int64_t n);

@@ -2,19 +2,36 @@
 #include "kernels/cpu/isa/internal.h"
 
 /* Two accumulators hide the adders' latency; more gain nothing at these lengths. */
-INLINE float sum_squares(enum dtype t, const void *x, int64_t n) {
+INLINE float sum_of(enum dtype t, const void *x, int64_t n) {
     vf even = {0}, odd = {0};
     int64_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        vf a = v_load(t, x, i), b = v_load(t, x, i + LANES);
+        even += v_load(t, x, i);
+        odd += v_load(t, x, i + LANES);
+    }
+    for (; i < n; i += LANES) even += n - i >= LANES ? v_load(t, x, i) : v_load_part(t, x, i, n - i);
+    return v_sum(even + odd);
+}
+
+/* Of squares about a centre: about the mean, so that a large mean costs no digits. */
+INLINE float sum_squares(enum dtype t, const void *x, float centre, int64_t n) {
+    vf even = {0}, odd = {0};
+    int64_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        vf a = v_load(t, x, i) - centre, b = v_load(t, x, i + LANES) - centre;
         even = v_fma(a, a, even);
         odd = v_fma(b, b, odd);
     }
-    for (; i < n; i += LANES) {
-        vf a = n - i >= LANES ? v_load(t, x, i) : v_load_part(t, x, i, n - i);
+    for (; i + LANES <= n; i += LANES) {
+        vf a = v_load(t, x, i) - centre;
         even = v_fma(a, a, even);
     }
-    return v_sum(even + odd);
+    float rest = 0;
+    for (; i < n; i++) {
+        float a = v_load_part(t, x, i, 1)[0] - centre;
+        rest += a * a;
+    }
+    return v_sum(even + odd) + rest;
 }
 
 INLINE void scale_by(enum dtype t, const void *x, const float *g, float f, void *y, int64_t n) {
@@ -22,7 +39,7 @@ INLINE void scale_by(enum dtype t, const void *x, const float *g, float f, void 
 }
 
 INLINE void rmsnorm(enum dtype t, const void *x, const float *g, float eps, void *y, int64_t n) {
-    scale_by(t, x, g, 1 / sqrtf(sum_squares(t, x, n) / (float)n + eps), y, n);
+    scale_by(t, x, g, 1 / sqrtf(sum_squares(t, x, 0, n) / (float)n + eps), y, n);
 }
 void ISA_NAME(isa_rmsnorm)(enum dtype t, const void *x, const float *g, float eps, void *y, int64_t n) {
     BY_TYPE(t, rmsnorm, x, g, eps, y, n);
@@ -34,6 +51,14 @@ INLINE void add_rmsnorm(enum dtype t, const void *a, const void *b, const float 
 }
 void ISA_NAME(isa_add_rmsnorm)(enum dtype t, const void *a, const void *b, const float *g, float eps, void *sum, void *y, int64_t n) {
     BY_TYPE(t, add_rmsnorm, a, b, g, eps, sum, y, n);
+}
+
+INLINE void layernorm(enum dtype t, const void *x, const float *g, const float *b, float eps, void *y, int64_t n) {
+    float mean = sum_of(t, x, n) / (float)n, f = 1 / sqrtf(sum_squares(t, x, mean, n) / (float)n + eps);
+    V_FOR(i, n, part, { V_STORE(t, y, i, part, v_fma((V_LOAD(t, x, i, part) - mean) * f, V_LOAD(DTYPE_F32, g, i, part), V_LOAD(DTYPE_F32, b, i, part))); });
+}
+void ISA_NAME(isa_layernorm)(enum dtype t, const void *x, const float *g, const float *b, float eps, void *y, int64_t n) {
+    BY_TYPE(t, layernorm, x, g, b, eps, y, n);
 }
 
 INLINE float most_of(enum dtype t, const void *x, int64_t n) {

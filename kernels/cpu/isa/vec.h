@@ -32,8 +32,36 @@ INLINE vf v_spread(const void *p) {
     memcpy(&bits, p, sizeof bits);
     return (vf)((vi){0} + bits);
 }
-INLINE vf v_select(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
-INLINE vf v_max(vf a, vf b) { return v_select(a > b, a, b); }
+/* The larger and the smaller: b where either is NaN. Of whole numbers likewise. */
+#if LANES == 16
+INLINE vf v_max(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+INLINE vf v_min(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
+INLINE vi v_max_whole(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b); }
+INLINE int32_t v_most_whole(vi x) { return _mm512_reduce_max_epi32((__m512i)x); }
+/* a < b ? yes : no */
+INLINE vf v_if_less(vf a, vf b, vf yes, vf no) { return (vf)_mm512_mask_mov_ps((__m512)no, _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ), (__m512)yes); }
+#else
+#if LANES == 8
+INLINE vf v_max(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+INLINE vf v_min(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
+#else
+INLINE vf v_max(vf a, vf b) { return (vf)_mm_max_ps((__m128)a, (__m128)b); }
+INLINE vf v_min(vf a, vf b) { return (vf)_mm_min_ps((__m128)a, (__m128)b); }
+#endif
+INLINE vi v_max_whole(vi a, vi b) {
+    vi is_more = a > b;
+    return (is_more & a) | (~is_more & b);
+}
+INLINE int32_t v_most_whole(vi x) {
+    int32_t most = x[0];
+    for (int l = 1; l < LANES; l++) most = x[l] > most ? x[l] : most;
+    return most;
+}
+INLINE vf v_if_less(vf a, vf b, vf yes, vf no) {
+    vi mask = a < b;
+    return (vf)((mask & (vi)yes) | (~mask & (vi)no));
+}
+#endif
 
 INLINE vf v_fma(vf a, vf b, vf c) {
 #if LANES == 16
@@ -287,7 +315,7 @@ INLINE vf v_load_number(enum dtype t, const void *p, int64_t i, int64_t n) {
  * tested against libm; 0 below −87.3, infinity above 88.7, NaN stays. */
 INLINE vf v_exp(vf x) {
     const float low = -87.3f, high = 88.72f;
-    vf in = v_select(x < low, v_set(low), v_select(x > high, v_set(high), x));
+    vf in = v_max(v_set(low), v_min(v_set(high), x));
     vi whole = v_round(in * 1.44269504f);
     vf n = __builtin_convertvector(whole, vf);
     vf r = v_fma(n, v_set(-0.693359375f), in);
@@ -306,8 +334,8 @@ INLINE vf v_exp(vf x) {
     /* 2^128 has no exponent of its own: two factors */
     vi half = whole >> 1;
     y = y * (vf)((half + 127) << 23) * (vf)((whole - half + 127) << 23);
-    y = v_select(x < low, v_set(0), y);
-    return v_select(x > high, v_set(INFINITY), y);
+    y = v_if_less(x, v_set(low), v_set(0), y);
+    return v_if_less(v_set(high), x, v_set(INFINITY), y);
 }
 
 #endif

@@ -6,8 +6,11 @@ enum { MAP_THREADS = 256 };
 
 DEVICE float silu(float x) { return x / (1 + __expf(-x)); }
 
+/* x Φ(x); what is left of a negative x keeps its digits. */
+DEVICE float gelu(float x) { return 0.5f * x * erfcf(-0.70710678f * x); }
+
 template <int KIND> DEVICE float mapped(float a, float b, float f) {
-    return KIND == CUDA_MAP_SCALE ? a * f : KIND == CUDA_MAP_ADD ? a + b : KIND == CUDA_MAP_MUL ? a * b : KIND == CUDA_MAP_SILU ? silu(a) : a;
+    return KIND == CUDA_MAP_SCALE ? a * f : KIND == CUDA_MAP_ADD ? a + b : KIND == CUDA_MAP_MUL ? a * b : KIND == CUDA_MAP_SILU ? silu(a) : KIND == CUDA_MAP_GELU ? gelu(a) : a;
 }
 
 template <int T, int KIND, int V> __global__ void __launch_bounds__(MAP_THREADS) map_kernel(cuda_map m) {
@@ -37,6 +40,7 @@ template <int T> static int launch_map_kind(void *stream, const cuda_map *m) {
     case CUDA_MAP_ADD: return launch_map<T, CUDA_MAP_ADD>(stream, m);
     case CUDA_MAP_MUL: return launch_map<T, CUDA_MAP_MUL>(stream, m);
     case CUDA_MAP_SILU: return launch_map<T, CUDA_MAP_SILU>(stream, m);
+    case CUDA_MAP_GELU: return launch_map<T, CUDA_MAP_GELU>(stream, m);
     default: return launch_map<T, CUDA_MAP_COPY>(stream, m);
     }
 }
