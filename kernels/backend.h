@@ -27,6 +27,14 @@ struct null_script {
     size_t memory_bytes;   /* what the device claims to have; 0: unlimited */
 };
 
+/* Who keeps what a device measured of its own units, for the next process on this machine and of this build: nanoseconds by key, NAN
+ * for what there is not. find: 1, and the values, where all n are known. */
+struct unit_memory {
+    int (*find)(void *self, const char *key, double *ns, int n);
+    void (*keep)(void *self, const char *key, const double *ns, int n);
+    void *self;
+};
+
 /* Told of bytes of weights as they become ready. */
 struct load_watch {
     void (*loaded)(void *to, double bytes);  /* NULL: nobody looks */
@@ -37,6 +45,7 @@ struct device_options {
     int threads;             /* cpu: team size; 0: all that this process may use */
     const char *isa;         /* cpu: "plain", "avx2", "avx512", "avx512bf16", "amx"; NULL: the best found */
     int is_bound;            /* cpu: bind members to cores */
+    const struct unit_memory *memory; /* cpu: borrowed; NULL: measured anew by each device that needs it */
     struct clock *clock;     /* borrowed */
     const struct null_script *script; /* null only */
     int unit;                /* number of its unit in traces */
@@ -105,7 +114,7 @@ struct backend {
     /* Of devices with instruments, NULL elsewhere: fills what it knows of `out`, which comes all NAN. May take milliseconds, so never in a timed region. */
     void (*telemetry)(struct device *d, struct telemetry *out);
     /* Facts for the record: "isa", "threads", "compute_unit.linear.bf16", "library"; called with each pair. */
-    void (*describe)(const struct device *d, void (*each)(void *to, const char *key, const char *value), void *to);
+    void (*describe)(struct device *d, void (*each)(void *to, const char *key, const char *value), void *to);
 };
 
 struct device_head {

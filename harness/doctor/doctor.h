@@ -30,7 +30,7 @@ struct doctor_report {
 void doctor_collect(struct doctor_report *out, double noise_seconds);
 /* Adds what the cuda backend would find; starts the driver and loads its libraries, so not before workers are forked. */
 void doctor_cuda(struct doctor_report *r);
-/* Adds how much is kept of what optimizers timed here, and where. */
+/* Adds which units of the processor multiply, as far as it was measured, and how much is kept of what was timed here, and where. */
 void doctor_timings(struct doctor_report *r);
 void doctor_print(const struct doctor_report *r, FILE *out, int as_json);
 int doctor_count(const struct doctor_report *r, enum finding_status status);

@@ -4,11 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "harness/doctor/caches.h"
-#include "harness/doctor/findings.h"
 #include "harness/measure/job.h"
+#include "harness/measure/machine.h"
 #include "harness/measure/worker.h"
 #include "kernels/base/random.h"
 #include "results/stats/descriptive.h"
@@ -19,34 +18,25 @@ static const double least_cold = 8 << 20, most_cold = 256 << 20, cold_on_device 
 
 /* ---- whose times these are ---- */
 
-static void add_fact(void *to, const char *key, const char *value) { text_append(to, "device.%s %s\n", key, value); }
+/* Which units a device takes is itself measured, and so may be known or not. */
+static void add_fact(void *to, const char *key, const char *value) {
+    if (strncmp(key, "compute_unit.", strlen("compute_unit.")) != 0) text_append(to, "device.%s %s\n", key, value);
+}
 
 /* The machine, its device and the device's settings: with another of them, other times. */
 static void machine_text(const struct costs *c, struct text *to) {
-    struct doctor_report r = {0};
     text_append(to, "backend %s\n", c->spec->backend);
     device_backend(c->run)->describe(c->run, add_fact, to);
-    doctor_processor(&r);
-    doctor_devices(&r);
-    for (int i = 0; i < r.n; i++)
-        if (r.items[i].scope == SCOPE_MACHINE || strcmp(r.items[i].key, "gpu.driver") == 0) text_append(to, "%s %s\n", r.items[i].key, r.items[i].value);
-    doctor_free(&r);
-}
-
-/* A program that was built again may have other kernels. */
-static void build_text(char *to, size_t bytes) {
-    struct stat s = {0};
-    stat("/proc/self/exe", &s);
-    snprintf(to, bytes, "%s, %lld bytes of %lld.%09ld", ASSAY_VERSION, (long long)s.st_size, (long long)s.st_mtim.tv_sec, s.st_mtim.tv_nsec);
+    machine_facts(to);
 }
 
 static enum status open_timings(struct costs *c, struct error *e) {
     struct text machine = {0};
     struct arena a = {0};
-    char build[128];
+    char build[MACHINE_BUILD_BYTES];
     if (c->is_open) return STATUS_OK;
     machine_text(c, &machine);
-    build_text(build, sizeof build);
+    machine_build(build);
     enum status s = timings_open(timings_folder(&a), machine.data, build, &c->timings, e);
     c->is_open = 1;
     text_free(&machine);
@@ -65,7 +55,8 @@ struct contest {
 
 static enum status open_device(struct costs *c, struct error *e) {
     if (c->device) return STATUS_OK;
-    struct device_options o = {.threads = c->spec->threads, .isa = c->spec->isa, .is_bound = 1, .clock = &c->clock};
+    remember_begin(&c->remember);
+    struct device_options o = {.threads = c->spec->threads, .isa = c->spec->isa, .is_bound = 1, .clock = &c->clock, .memory = &c->remember.memory};
     return backend_find(c->spec->backend)->open(&o, &c->device, e);
 }
 
@@ -203,7 +194,7 @@ static enum status find_usages(struct costs *c, struct llm_model *m, struct erro
 
 static int has_times(const struct backend *b) { return !b->is_timeless && !b->is_simulated && strcmp(b->name, "reference") != 0; }
 
-enum status costs_open(const struct spec *spec, struct llm_model *m, const struct device *run, struct costs *out, struct error *e) {
+enum status costs_open(const struct spec *spec, struct llm_model *m, struct device *run, struct costs *out, struct error *e) {
     *out = (struct costs){.spec = spec, .run = run, .timings = {.fd = -1}};
     if (spec->n_uses == 0 || !has_times(device_backend(run))) return STATUS_OK;
     enum status s = find_usages(out, m, e);
@@ -215,6 +206,7 @@ const struct timer *costs_timer(const struct costs *c) { return c->timer.measure
 
 void costs_close(struct costs *c) {
     if (c->device) device_backend(c->device)->close(c->device);
+    remember_end(&c->remember);
     if (c->is_open) timings_close(&c->timings);
     *c = (struct costs){0};
 }

@@ -7,6 +7,7 @@
 #ifndef ASSAY_HARNESS_MEASURE_COSTS_H
 #define ASSAY_HARNESS_MEASURE_COSTS_H
 
+#include "harness/measure/remember.h"
 #include "harness/measure/timings.h"
 #include "harness/spec/spec.h"
 #include "kernels/backend.h"
@@ -16,15 +17,16 @@ struct costs {
     struct timer timer;
     struct usage usages[2];          /* a prefill and the decoding after it, as the spec has them */
     const struct spec *spec;         /* borrowed, as is `run` */
-    const struct device *run;        /* the device that will run the spec */
+    struct device *run;              /* the device that will run the spec */
     struct clock clock;
     struct device *device;           /* the one for timing; NULL until something must be timed */
+    struct remember remember;        /* its units */
     struct timings timings;
     int is_open;                     /* the timings are: with the first question */
 };
 
 /* Nothing is opened before the first question. Errors: those of the spec's prompts. */
-enum status costs_open(const struct spec *spec, struct llm_model *m, const struct device *run, struct costs *out, struct error *e);
+enum status costs_open(const struct spec *spec, struct llm_model *m, struct device *run, struct costs *out, struct error *e);
 /* NULL where times mean nothing: no device of its own, or an injected clock. */
 const struct timer *costs_timer(const struct costs *c);
 void costs_close(struct costs *c);

@@ -96,7 +96,8 @@ static enum status open_device(struct engine *g, struct error *e) {
     const struct backend *b = backend_find(g->spec->backend);
     static const struct null_script script; /* declared costs and fixed choices; other backends do not look at it */
     g->clock.is_fake = b->is_timeless;
-    struct device_options o = {.threads = g->spec->threads, .isa = g->spec->isa, .is_bound = 1, .clock = &g->clock,
+    remember_begin(&g->remember);
+    struct device_options o = {.threads = g->spec->threads, .isa = g->spec->isa, .is_bound = 1, .clock = &g->clock, .memory = &g->remember.memory,
                                .script = &script, .watch = {weights_loaded, g}};
     return b->open(&o, &g->device, e);
 }
@@ -135,6 +136,7 @@ enum status engine_open(struct engine *g, const struct spec *spec, struct llm_mo
 void engine_close(struct engine *g) {
     session_close(&g->session);
     if (g->device) device_backend(g->device)->close(g->device);
+    remember_end(&g->remember);
     pipeline_free(&g->pipeline);
 }
 

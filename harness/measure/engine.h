@@ -4,6 +4,7 @@
 #define ASSAY_HARNESS_MEASURE_ENGINE_H
 
 #include "harness/measure/job.h"
+#include "harness/measure/remember.h"
 #include "harness/spec/spec.h"
 #include "workloads/llm/model.h"
 
@@ -24,6 +25,7 @@ struct engine {
     struct rewrite rewrites[OPTIMIZERS_MAX];
     struct clock clock;
     struct device *device;
+    struct remember remember;    /* what was measured of its units before */
     struct session session;
     struct memory_need need;
     int64_t prepare_ns;

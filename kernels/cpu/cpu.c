@@ -80,26 +80,9 @@ static int members_of(const struct cpu_prepared *q, const struct cpu_op *o) {
 
 /* ---- opening ---- */
 
-/* The better unit for large bf16 products: some processors multiply bf16 pairs at half the rate of f32, others at
- * twice. The two differ so much that a tenth of a millisecond tells. */
-static int is_bf16_faster(const struct isa_kernels *isa) {
-    double rate[2] = {0, 0};
-    const struct clock real = {0};
-    for (int i = 0; i < 10; i++) {
-        uint64_t start = clock_now_ns(&real);
-        double flop = isa->spin(i % 2, 32);
-        uint64_t ns = clock_now_ns(&real) - start;
-        double here = flop / (double)(ns ? ns : 1);
-        if (here > rate[i % 2]) rate[i % 2] = here;
-    }
-    return rate[1] > rate[0];
-}
-
-static void choose_units(struct cpu_device *d, const char *forced) {
+static void limit_library(enum isa level) {
     static const enum isa_limit limits[] = {DENSE_SSE41, DENSE_AVX2, DENSE_AVX512, DENSE_AVX512BF16, DENSE_BEST};
-    if (forced) dense_limit_isa(limits[d->level]);
-    d->has_bf16_unit = d->level >= ISA_LEVEL_AVX512BF16;
-    d->has_dense_bf16 = d->has_bf16_unit && dense_has_bf16() && (d->level == ISA_LEVEL_AMX || is_bf16_faster(d->isa));
+    dense_limit_isa(limits[level]);
 }
 
 static enum status cpu_open(const struct device_options *o, struct device **out, struct error *e) {
@@ -114,7 +97,9 @@ static enum status cpu_open(const struct device_options *o, struct device **out,
     d->head = (struct device_head){.backend = &backend_cpu, .unit = o->unit, .n_lanes = d->size, .watch = o->watch};
     d->level = level;
     d->isa = isa_table(level);
-    choose_units(d, o->isa);
+    d->has_bf16_unit = level >= ISA_LEVEL_AVX512BF16;
+    if (o->isa) limit_library(level);
+    units_begin(&d->units, d->isa, level, o->memory);
     *out = (struct device *)(void *)d;
     return STATUS_OK;
 }
@@ -377,25 +362,26 @@ static void cpu_memory(const struct device *device, struct memory_use *out) {
     for (size_t i = 0; i < d->n_angles; i++) out->activation_bytes += 2 * sizeof(float) * (size_t)(d->angles[i]->positions * d->angles[i]->half);
 }
 
-static void cpu_describe(const struct device *device, void (*each)(void *to, const char *key, const char *value), void *to) {
-    const struct cpu_device *d = (const struct cpu_device *)(const void *)device;
+static void cpu_describe(struct device *device, void (*each)(void *to, const char *key, const char *value), void *to) {
+    struct cpu_device *d = (struct cpu_device *)(void *)device;
     static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16, DTYPE_I8}; /* of what is multiplied */
+    static const struct { const char *name; int64_t rows; } counts[] = {{"few", 1}, {"tens", ROWS_TENS_MOST}, {"many", ROWS_TENS_MOST + 1}};
     char key[64], value[96];
     each(to, "isa", isa_name(d->level));
     each(to, "isa.best", isa_name(isa_best()));
     snprintf(value, sizeof value, "%d", d->size);
     each(to, "threads", value);
     each(to, "bound", team_is_bound(d->team) ? "1" : "0");
-    for (int i = 0; i < 8; i++) {
-        snprintf(key, sizeof key, "compute_unit.linear.%s.%s", dtype_name(types[i / 2]), i % 2 ? "many" : "few");
-        each(to, key, cpu_linear_unit(d, types[i / 2], i % 2));
+    for (int i = 0; i < 12; i++) {
+        snprintf(key, sizeof key, "compute_unit.linear.%s.%s", dtype_name(types[i / 3]), counts[i % 3].name);
+        each(to, key, cpu_linear_unit(d, types[i / 3], counts[i % 3].rows));
     }
     dense_describe(value, sizeof value);
     each(to, "library", value);
 }
 
 const struct backend backend_cpu = {
-    .name = "cpu", .summary = "this machine's cores: own kernels for each instruction set, oneDNN for large products",
+    .name = "cpu", .summary = "this machine's cores: own kernels for each instruction set, oneDNN where it is the faster one for large products",
     .open = cpu_open, .close = cpu_close, .supports = cpu_supports, .prepare = cpu_prepare, .release = cpu_release, .bind = cpu_bind,
     .write = cpu_write, .read = cpu_read, .run = cpu_run, .capture = cpu_capture, .replay = cpu_replay, .drop = cpu_drop, .synchronise = cpu_synchronise, .memory = cpu_memory, .describe = cpu_describe,
 };

@@ -10,6 +10,7 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/team.h"
+#include "kernels/cpu/units.h"
 
 struct cpu_dense;      /* the dense library's primitives of one program (dense.h) */
 
@@ -69,7 +70,7 @@ struct cpu_device {
     enum isa level;
     const struct isa_kernels *isa;
     int has_bf16_unit;                     /* the processor multiplies bf16 pairs */
-    int has_dense_bf16;                    /* large bf16 products run on that unit (or on tiles), else in f32 */
+    struct units units;                    /* that multiply many rows */
     struct cpu_weight **weights;
     size_t n_weights, weight_capacity;
     struct cpu_state *states;
@@ -168,7 +169,7 @@ cpu_kernel *cpu_kernel_of(enum op_kind k);                                      
 
 void cpu_need_plain(const struct program *p, const struct op *op, struct cpu_need *out);
 void cpu_need_attention(const struct cpu_device *d, const struct program *p, const struct op *op, struct cpu_need *out);
-void cpu_need_linear(const struct cpu_device *d, const struct program *p, const struct op *op, const struct cpu_weight *w, struct cpu_need *out);
+void cpu_need_linear(struct cpu_device *d, const struct program *p, const struct op *op, const struct cpu_weight *w, struct cpu_need *out);
 
 /* linear_many.c: builds what LINEAR needs of the dense library for the symbols just set; nothing where the shape was seen. */
 enum status cpu_linear_bind(struct cpu_prepared *q, struct error *e);
@@ -180,8 +181,8 @@ enum status cpu_scratch_grow(void **blocks, int n, size_t *have, size_t want, st
 /* 1: so many rows go to the dense library, and all members must take part. */
 int cpu_is_many_rows(int64_t rows);
 
-/* What computes a linear of this type of x (i8: rounded, by weights in codes), for describe(): few or many rows. */
-const char *cpu_linear_unit(const struct cpu_device *d, enum dtype t, int is_many);
+/* What computes a linear of this type of x (i8: rounded, by weights in codes) and so many rows, for describe(). */
+const char *cpu_linear_unit(struct cpu_device *d, enum dtype t, int64_t rows);
 
 /* ---- prepare.c: as in backend.h ---- */
 

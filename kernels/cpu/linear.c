@@ -88,17 +88,18 @@ void cpu_linear(const struct cpu_call *c) {
     else linear_few(c);
 }
 
-void cpu_need_linear(const struct cpu_device *d, const struct program *p, const struct op *op, const struct cpu_weight *w, struct cpu_need *out) {
+void cpu_need_linear(struct cpu_device *d, const struct program *p, const struct op *op, const struct cpu_weight *w, struct cpu_need *out) {
     const struct tensor *x = &p->tensors[op->in[0]];
     int64_t rows = dim_value(x->dims[0], p->symbol_max);
     *out = (struct cpu_need){.scratch = linear_few_bytes(w->cols, rows)};
     if (cpu_is_many_rows(rows)) linear_many_need(d, x->dtype, rows, w, out);
 }
 
-const char *cpu_linear_unit(const struct cpu_device *d, enum dtype t, int is_many) {
-    if (t == DTYPE_I8) return d->isa->has_codes ? is_many ? "AVX512-VNNI" : "streaming, AVX512-VNNI" : is_many ? "oneDNN, f32 (rounded)" : "streaming, f32 (rounded)";
-    if (t == DTYPE_BF16 && is_many && d->has_dense_bf16) return d->level == ISA_LEVEL_AMX ? "oneDNN, AMX bf16 tiles" : "oneDNN, AVX-512 bf16 dot";
-    if (is_many) return t == DTYPE_F32 ? "oneDNN, f32" : "oneDNN, f32 (weights converted a tile at a time)";
+const char *cpu_linear_unit(struct cpu_device *d, enum dtype t, int64_t rows) {
+    int is_many = cpu_is_many_rows(rows);
+    if (t == DTYPE_I8 && d->isa->has_codes) return is_many ? "AVX512-VNNI" : "streaming, AVX512-VNNI";
+    if (t == DTYPE_I8 && !is_many) return "streaming, f32 (rounded)";
+    if (is_many) return units_describe(&d->units, t, rows_class(rows)); /* f16 and what is rounded: as f32 */
     if (t == DTYPE_BF16 && d->has_bf16_unit) return "streaming, AVX-512 bf16 dot";
     return t == DTYPE_F32 ? "streaming, f32" : "streaming, f32 (weights converted in registers)";
 }

@@ -43,6 +43,6 @@ void linear_many(const struct cpu_call *c);
 
 /* Bytes of a member's scratch for a weight of k columns; for many rows also what all members share. */
 size_t linear_few_bytes(int64_t k, int64_t max_rows);
-void linear_many_need(const struct cpu_device *d, enum dtype x, int64_t max_rows, const struct cpu_weight *w, struct cpu_need *out);
+void linear_many_need(struct cpu_device *d, enum dtype x, int64_t max_rows, const struct cpu_weight *w, struct cpu_need *out);
 
 #endif

@@ -1,7 +1,8 @@
-/* linear_many.c: products of more rows of x than stream: by the dense library, or by our own kernel where weights and x are
- * codes. x is brought into the form that a product wants by all members together, w a tile at a time by each. */
+/* linear_many.c: products of more rows of x than stream: of real numbers by our panels or the dense library, whichever was measured to
+ * be faster here (units.h); of codes by our own kernel. x is brought into the form that a product wants by all members together, w a tile at a time by each. */
 #include "kernels/cpu/dense.h"
 #include "kernels/cpu/linear.h"
+#include "kernels/cpu/panels.h"
 
 enum {
     BLOCK_ROWS = 512,        /* rows of x of one product */
@@ -17,9 +18,22 @@ enum {
 
 enum engine { ENGINE_F32, ENGINE_F32_CONVERTED, ENGINE_BF16, ENGINE_BF16_CONVERTED, ENGINE_STRIPS };
 
-static enum engine engine_of(const struct cpu_device *d, enum dtype x, const struct cpu_segment *s) {
+/* The other operand. */
+struct operand {
+    enum dtype t;
+    int64_t rows, k;
+};
+
+static struct operand operand_of(const struct cpu_call *c) { return (struct operand){cpu_in_type(c, 0)->dtype, rows_of(c), c->o->weight->cols}; }
+
+static int is_on_bf16_unit(struct cpu_device *d, const struct operand *x) {
+    if (x->t != DTYPE_BF16 || units_bf16(&d->units, rows_class(x->rows)) == UNIT_F32) return 0;
+    return d->units.has_library_bf16 || panels_fit(d->isa, DTYPE_BF16, x->k);
+}
+
+static enum engine engine_of(struct cpu_device *d, const struct operand *x, const struct cpu_segment *s) {
     const struct encoding *w = s->encoding;
-    int is_bf16 = d->has_dense_bf16 && x == DTYPE_BF16;
+    int is_bf16 = is_on_bf16_unit(d, x);
     if (s->rounds_inputs) return s->strip_bytes ? ENGINE_STRIPS : ENGINE_F32_CONVERTED;
     if (w == &encoding_f32) return ENGINE_F32;
     if (w == &encoding_bf16) return is_bf16 ? ENGINE_BF16 : ENGINE_F32_CONVERTED;
@@ -34,11 +48,11 @@ static int is_bf16_engine(enum engine e) { return e == ENGINE_BF16 || e == ENGIN
 /* Forms of x beside the stored one that a weight's segments want. */
 enum form { FORM_WIDE = 1, FORM_ROUNDED = 2, FORM_CODES = 4, FORM_SUMS = 8 }; /* f32; whole numbers in f32; codes; codes' sums by groups */
 
-static int form_of(const struct cpu_device *d, enum dtype x, const struct cpu_segment *s) {
+static int form_of(struct cpu_device *d, const struct operand *x, const struct cpu_segment *s) {
     enum engine e = engine_of(d, x, s);
     if (e == ENGINE_STRIPS) return FORM_CODES | (s->encoding->groups ? FORM_SUMS : 0);
     if (s->rounds_inputs) return FORM_ROUNDED;
-    return !is_bf16_engine(e) && x != DTYPE_F32 ? FORM_WIDE : 0;
+    return !is_bf16_engine(e) && x->t != DTYPE_F32 ? FORM_WIDE : 0;
 }
 
 /* What a weight asks of scratch and of x. */
@@ -46,7 +60,7 @@ struct wants {
     int forms, has_conversion, group; /* group: of the sums */
 };
 
-static struct wants wants_of(const struct cpu_device *d, enum dtype x, const struct cpu_weight *w) {
+static struct wants wants_of(struct cpu_device *d, const struct operand *x, const struct cpu_weight *w) {
     struct wants out = {0};
     for (int i = 0; i < w->n_segments; i++) {
         enum engine e = engine_of(d, x, &w->segments[i]);
@@ -104,33 +118,36 @@ struct many {
     int is_planning;         /* only adds to the set what a run will ask of it */
     struct error *e;
     enum status status;
+    struct operand operand;
     int64_t rows, k, columns, stride;  /* columns: of a tile; stride: of a row of it */
     struct wants wants;
     const void *x;           /* as stored */
     struct shared_rows shared;
     float *y, *up, *side;
     void *w;                 /* a converted tile of w */
+    float *panel;            /* a turned one */
 };
 
-/* Two tiles of y, and w converted or a strip's columns on their way. */
+/* Two tiles of y, a strip's columns on their way, w turned, and converted. */
 static size_t many_bytes(int64_t k, int has_conversion) {
-    size_t floats = 2 * (size_t)TILE_ELEMENTS + BLOCK_ROWS * STRIP_ROWS;
+    size_t floats = 2 * (size_t)TILE_ELEMENTS + BLOCK_ROWS * STRIP_ROWS + (size_t)panels_scratch(k);
     return (floats + (has_conversion ? CONVERTED_COLUMNS * (size_t)k : 0)) * sizeof(float);
 }
 
 static struct many many_begin(const struct cpu_call *c, struct dense_set *set) {
     const struct cpu_weight *w = c->o->weight;
-    enum dtype t = cpu_in_type(c, 0)->dtype;
-    struct many m = {.c = c, .set = set, .rows = rows_of(c), .k = w->cols, .x = cpu_in(c, 0), .wants = wants_of(c->q->device, t, w)};
+    struct operand x = operand_of(c);
+    struct many m = {.c = c, .set = set, .operand = x, .rows = x.rows, .k = x.k, .x = cpu_in(c, 0), .wants = wants_of(c->q->device, &x, w)};
     int fits_wide = m.rows <= BLOCK_ROWS * CONVERTED_COLUMNS / WIDE_COLUMNS;
     int has_strips = (m.wants.forms & FORM_CODES) != 0;
     m.columns = !m.wants.has_conversion && !has_strips && fits_wide ? WIDE_COLUMNS : CONVERTED_COLUMNS;
-    m.stride = m.columns + (has_strips ? STRIP_ROWS : 0);
+    m.stride = m.columns + STRIP_ROWS; /* our own kernels write whole runs of so many */
     if (m.wants.forms) m.shared = share_out(c->q->device->shared, &m.wants, least(m.rows, SHARED_ROWS), m.k);
     m.y = cpu_scratch(c);
     m.up = m.y + TILE_ELEMENTS;
     m.side = m.up + TILE_ELEMENTS;
-    m.w = m.side + BLOCK_ROWS * STRIP_ROWS;
+    m.panel = m.side + BLOCK_ROWS * STRIP_ROWS;
+    m.w = m.panel + panels_scratch(m.k);
     return m;
 }
 
@@ -142,7 +159,7 @@ struct piece {
     float *y;
 };
 
-/* ---- by the dense library ---- */
+/* ---- of real numbers: by our panels, or by the dense library ---- */
 
 /* Rows of w as the engine takes them: where they lie, or converted. */
 static const void *piece_weights(const struct many *m, const struct piece *p) {
@@ -176,22 +193,30 @@ static const void *piece_rows(const struct many *m, const struct piece *p) {
     return m->shared.wide + p->at * m->k;
 }
 
-static void multiply_dense(struct many *m, const struct piece *p) {
+static int is_by_panels(const struct many *m, enum dtype t) {
+    struct cpu_device *d = m->c->q->device;
+    enum unit unit = t == DTYPE_BF16 ? units_bf16(&d->units, rows_class(m->rows)) : units_f32(&d->units, rows_class(m->rows));
+    return unit == UNIT_PANELS && panels_fit(d->isa, t, m->k);
+}
+
+static void multiply_real(struct many *m, const struct piece *p) {
     struct dense_key key = {.m = p->rows, .n = p->n, .k = m->k, .a_stride = m->k, .b_stride = m->k, .c_stride = m->stride,
                             .t = is_bf16_engine(p->engine) ? DTYPE_BF16 : DTYPE_F32};
+    int by_panels = is_by_panels(m, key.t);
     const void *w = piece_weights(m, p);
     if (m->status != STATUS_OK) return;
     if (m->is_planning) {
-        m->status = dense_set_add(m->set, &key, m->e);
+        if (!by_panels) m->status = dense_set_add(m->set, &key, m->e);
         return;
     }
-    m->status = dense_run(m->set, &key, m->c->member, piece_rows(m, p), w, p->y, m->c->q->device->dense_scratch[m->c->member]);
+    if (by_panels) panels_run(cpu_isa(m->c), &key, piece_rows(m, p), w, p->y, m->panel);
+    else m->status = dense_run(m->set, &key, m->c->member, piece_rows(m, p), w, p->y, m->c->q->device->dense_scratch[m->c->member]);
     if (p->s->encoding == &encoding_int8_row) apply_scales(m, p);
     for (int64_t r = 0; r < p->rows && p->s->rounds_inputs; r++)
         cpu_isa(m->c)->scale(DTYPE_F32, p->y + r * m->stride, m->shared.scales[p->at + r], p->y + r * m->stride, p->n);
 }
 
-/* ---- by our own kernel ---- */
+/* ---- of codes ---- */
 
 static void multiply_strips(const struct many *m, const struct piece *p) {
     int64_t sums = m->wants.group ? sums_stride(m->k, m->wants.group) : 0;
@@ -207,8 +232,8 @@ static void multiply_strips(const struct many *m, const struct piece *p) {
 static void many_rows(struct many *m, int64_t first, int64_t n, int64_t row, int64_t base, int64_t rows, float *y) {
     while (n > 0) {
         const struct cpu_segment *s = cpu_segment_of(m->c->o->weight, first);
-        struct piece p = {s, engine_of(m->c->q->device, cpu_in_type(m->c, 0)->dtype, s), first, least(n, s->first + s->rows - first), row, row - base, rows, y};
-        if (p.engine != ENGINE_STRIPS) multiply_dense(m, &p);
+        struct piece p = {s, engine_of(m->c->q->device, &m->operand, s), first, least(n, s->first + s->rows - first), row, row - base, rows, y};
+        if (p.engine != ENGINE_STRIPS) multiply_real(m, &p);
         else if (!m->is_planning) multiply_strips(m, &p);
         first += p.n;
         n -= p.n;
@@ -347,9 +372,13 @@ void linear_many(const struct cpu_call *c) {
     if (m.status != STATUS_OK) cpu_fault(c, m.status, "the dense library failed in a linear of %lld rows", (long long)m.rows);
 }
 
-void linear_many_need(const struct cpu_device *d, enum dtype x, int64_t max_rows, const struct cpu_weight *w, struct cpu_need *out) {
-    struct wants wants = wants_of(d, x, w);
-    size_t bytes = many_bytes(w->cols, wants.has_conversion);
-    out->shared = shared_bytes(wants.forms, least(max_rows, SHARED_ROWS), w->cols);
-    if (out->scratch < bytes) out->scratch = bytes;
+/* Launches may be of any number of rows up to the most. */
+void linear_many_need(struct cpu_device *d, enum dtype x, int64_t max_rows, const struct cpu_weight *w, struct cpu_need *out) {
+    const int64_t rows[] = {least(max_rows, ROWS_TENS_MOST), max_rows};
+    for (int i = 0; i < 2; i++) {
+        struct wants wants = wants_of(d, &(struct operand){x, rows[i], w->cols}, w);
+        size_t scratch = many_bytes(w->cols, wants.has_conversion), shared = shared_bytes(wants.forms, least(rows[i], SHARED_ROWS), w->cols);
+        if (out->scratch < scratch) out->scratch = scratch;
+        if (out->shared < shared) out->shared = shared;
+    }
 }

@@ -131,7 +131,7 @@ void cuda_close(struct device *d);
 enum status cuda_synchronise(struct device *d, struct error *e);
 void cuda_memory(const struct device *d, struct memory_use *out);
 size_t cuda_capacity(const struct device *d);
-void cuda_describe(const struct device *d, void (*each)(void *to, const char *key, const char *value), void *to);
+void cuda_describe(struct device *d, void (*each)(void *to, const char *key, const char *value), void *to);
 enum status cuda_open_on(const struct cuda_platform *p, const struct device_options *o, struct device **out, struct error *e);
 /* Waits for the stream; then what kernels found wrong. */
 enum status cuda_wait(struct cuda_device *d, const struct program *p, struct error *e);

@@ -137,7 +137,7 @@ size_t cuda_capacity(const struct device *device) {
     return d->rt->memory(&available, &total) == 0 ? available : 0;
 }
 
-void cuda_describe(const struct device *device, void (*each)(void *to, const char *key, const char *value), void *to) {
+void cuda_describe(struct device *device, void (*each)(void *to, const char *key, const char *value), void *to) {
     const struct cuda_device *d = (const struct cuda_device *)(const void *)device;
     static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
     char key[64], value[CUDA_NAME_BYTES + 32];

@@ -95,7 +95,7 @@ static void null_memory(const struct device *d, struct memory_use *out) {
     *out = ((const struct null_device *)(const void *)d)->use;
 }
 
-static void null_describe(const struct device *d, void (*each)(void *to, const char *key, const char *value), void *to) {
+static void null_describe(struct device *d, void (*each)(void *to, const char *key, const char *value), void *to) {
     (void)d;
     each(to, "compute_unit.linear", "none: declared costs on an injected clock");
 }

@@ -50,7 +50,7 @@ static void reference_memory(const struct device *d, struct memory_use *out) {
     *out = ((const struct reference_device *)(const void *)d)->use;
 }
 
-static void reference_describe(const struct device *d, void (*each)(void *to, const char *key, const char *value), void *to) {
+static void reference_describe(struct device *d, void (*each)(void *to, const char *key, const char *value), void *to) {
     char threads[16];
     snprintf(threads, sizeof threads, "%d", ((const struct reference_device *)(const void *)d)->threads);
     each(to, "threads", threads);

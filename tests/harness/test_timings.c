@@ -122,6 +122,36 @@ START_TEST(damaged_lines_are_as_if_they_were_not) {
 }
 END_TEST
 
+START_TEST(units_are_remembered) {
+    struct remember r;
+    double ns[2];
+    begin("timings_units");
+    remember_begin(&r);
+    ck_assert_int_eq(r.memory.find(r.memory.self, "unit", ns, 2), 0);
+    r.memory.keep(r.memory.self, "unit", (double[]){5, NAN}, 2);
+    r.memory.keep(r.memory.self, "unit", (double[]){6, 7}, 2); /* too late */
+    remember_end(&r);
+    remember_begin(&r);
+    ck_assert_int_eq(r.memory.find(r.memory.self, "unit", ns, 2), 1);
+    ck_assert(ns[0] == 5 && isnan(ns[1]));
+    char *path = mem_copy_string(r.timings.path);
+    remember_end(&r);
+    end((const char *const[]){path}, 1);
+    mem_free(path);
+}
+END_TEST
+
+START_TEST(units_are_not_remembered_where_nothing_can_be_kept) {
+    struct remember r;
+    double ns[2];
+    setenv("XDG_CACHE_HOME", "/proc/nowhere", 1);
+    remember_begin(&r);
+    r.memory.keep(r.memory.self, "unit", (double[]){5, 6}, 2);
+    ck_assert_int_eq(r.memory.find(r.memory.self, "unit", ns, 2), 0);
+    remember_end(&r);
+}
+END_TEST
+
 START_TEST(who_asks_meanwhile_waits) {
     struct error e = {0};
     begin("timings_lock");
@@ -221,5 +251,6 @@ START_TEST(who_has_no_times_is_not_asked) {
 }
 END_TEST
 
-TEST_MAIN("timings", what_is_added_is_found_by_the_next, another_build_begins_anew, damaged_lines_are_as_if_they_were_not, who_asks_meanwhile_waits, cores_are_asked_once,
+TEST_MAIN("timings", what_is_added_is_found_by_the_next, another_build_begins_anew, damaged_lines_are_as_if_they_were_not, units_are_remembered,
+          units_are_not_remembered_where_nothing_can_be_kept, who_asks_meanwhile_waits, cores_are_asked_once,
           who_has_no_times_is_not_asked)

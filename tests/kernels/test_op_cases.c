@@ -63,6 +63,35 @@ START_TEST(every_level_agrees_on_encoded_weights) {
 }
 END_TEST
 
+static int answer_of(void *self, const char *key, double *ns, int n) {
+    (void)key;
+    return memcpy(ns, self, (size_t)n * sizeof *ns), 1;
+}
+
+static void no_answer(void *self, const char *key, const double *ns, int n) { (void)self, (void)key, (void)ns, (void)n; }
+
+/* What multiplies many rows is chosen by time: each that can be chosen is right. */
+START_TEST(every_unit_agrees) {
+    static const double told[][3] = {{1, 2, 3}, {2, 1, 3}, {1, 2, 0.5}, {2, 1, 0.5}};
+    for (int k = 0; k < 4; k++) {
+        const struct unit_memory memory = {answer_of, no_answer, (void *)(uintptr_t)told[k]};
+        struct clock clock = {0};
+        struct device *d;
+        struct error e = {0};
+        ck_assert_msg(backend_cpu.open(&(struct device_options){.clock = &clock, .threads = 2, .memory = &memory}, &d, &e) == STATUS_OK, "%s", e.text);
+        for (int i = 0; i < op_case_count(); i++) {
+            struct op_case c;
+            struct op_result r;
+            op_case_get(i, &c);
+            if ((c.kind != OP_LINEAR && c.kind != OP_LINEAR_SWIGLU && c.kind != OP_LINEAR_GELU) || c.shape->rows <= 16) continue;
+            ck_assert_msg(op_case_run(&c, d, &r, &e) == STATUS_OK && r.is_supported, "%s: %s%s", c.name, e.text, r.where);
+            ck_assert_msg(r.worst <= 1, "%s by choice %d: %s (%.3g times what is allowed)", c.name, k, r.where, r.worst);
+        }
+        backend_cpu.close(d);
+    }
+}
+END_TEST
+
 static int is_counted(const struct recipe *r) { return r->kept && *r->kept >= 0; }
 
 /* A device says of a matrix without its zeros how many elements it stores. */
@@ -173,4 +202,4 @@ START_TEST(names_are_unique_and_kinds_complete) {
 }
 END_TEST
 
-TEST_MAIN("op_cases", every_backend_that_computes_agrees, every_level_agrees_on_encoded_weights, stored_elements_are_counted, a_wrong_backend_is_found_out, names_are_unique_and_kinds_complete)
+TEST_MAIN("op_cases", every_backend_that_computes_agrees, every_level_agrees_on_encoded_weights, every_unit_agrees, stored_elements_are_counted, a_wrong_backend_is_found_out, names_are_unique_and_kinds_complete)

@@ -1,0 +1,145 @@
+#include "kernels/cpu/units.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/base/clock.h"
+#include "kernels/cpu/panels.h"
+
+enum { COLUMNS = 128, ELEMENTS = 1024, SLACK = 16, TURNS = 5, MOST_ROWS = 480 };
+static const int64_t rows_measured[ROWS_CLASSES] = {40, MOST_ROWS};
+static const enum unit candidates[] = {UNIT_PANELS, UNIT_LIBRARY, UNIT_F32};
+enum { N_F32 = 2, N_BF16 = 3 };               /* of the candidates */
+
+/* ---- measuring ---- */
+
+struct trial {
+    const struct isa_kernels *isa;
+    struct dense_key key;
+    struct dense_set *set;                    /* NULL: not by the library */
+    const void *x, *w;
+    const uint16_t *widened;                  /* w before it is widened; NULL: it is used as it lies */
+    float *wide, *c, *scratch;
+    void *library_scratch;
+};
+
+static void run_once(const struct trial *t) {
+    if (t->widened) t->isa->to_f32(DTYPE_BF16, t->widened, t->wide, COLUMNS * ELEMENTS);
+    if (t->set) dense_run(t->set, &t->key, 0, t->x, t->w, t->c, t->library_scratch);
+    else panels_run(t->isa, &t->key, t->x, t->w, t->c, t->scratch);
+}
+
+/* The trials take turns; of each the shortest is kept, for what else runs only adds. */
+static void time_all(const struct trial *trials, int n, double *ns) {
+    const struct clock clock = {0};
+    for (int i = 0; i < n; i++) ns[i] = NAN;
+    for (int turn = 0; turn <= TURNS; turn++) /* the first warms up */
+        for (int i = 0; i < n; i++) {
+            if (!trials[i].isa) continue;
+            uint64_t start = clock_now_ns(&clock);
+            run_once(&trials[i]);
+            double took = (double)(clock_now_ns(&clock) - start);
+            if (turn > 0 && !(took >= ns[i])) ns[i] = took > 1 ? took : 1;
+        }
+}
+
+/* Operands of ones: speed does not depend on them. */
+struct operands {
+    uint16_t x[MOST_ROWS * ELEMENTS], w[COLUMNS * ELEMENTS];
+    float x_wide[MOST_ROWS * ELEMENTS], w_wide[COLUMNS * ELEMENTS], c[MOST_ROWS * (COLUMNS + SLACK)], scratch[];
+};
+
+static struct operands *operands_make(const struct isa_kernels *isa) {
+    struct operands *o = mem_try(sizeof *o + (size_t)panels_scratch(ELEMENTS) * sizeof(float));
+    for (size_t i = 0; o && i < MOST_ROWS * ELEMENTS; i++) o->x[i] = 0x3f80;
+    for (size_t i = 0; o && i < COLUMNS * ELEMENTS; i++) o->w[i] = 0x3f80;
+    if (o) isa->to_f32(DTYPE_BF16, o->x, o->x_wide, MOST_ROWS * ELEMENTS);
+    if (o) isa->to_f32(DTYPE_BF16, o->w, o->w_wide, COLUMNS * ELEMENTS);
+    return o;
+}
+
+static void operands_free(struct operands *o) { mem_try_free(o, sizeof *o + (size_t)panels_scratch(ELEMENTS) * sizeof(float)); }
+
+/* A trial of `who` with operands of type t; isa stays NULL where this machine has no such. */
+static struct trial trial_make(const struct units *u, struct operands *o, enum dtype t, enum unit who, int64_t rows) {
+    struct error e = {0};
+    struct trial r = {.key = {rows, COLUMNS, ELEMENTS, ELEMENTS, ELEMENTS, COLUMNS + SLACK, t}, .x = t == DTYPE_BF16 ? (const void *)o->x : o->x_wide,
+                      .w = t == DTYPE_BF16 ? (const void *)o->w : o->w_wide, .c = o->c, .scratch = o->scratch};
+    if (who == UNIT_PANELS && panels_fit(u->isa, t, ELEMENTS)) r.isa = u->isa;
+    if (who != UNIT_LIBRARY || (t == DTYPE_BF16 && !u->has_library_bf16)) return r;
+    r.set = dense_set_open(1);
+    if (dense_set_add(r.set, &r.key, &e) == STATUS_OK && (r.library_scratch = mem_try(dense_set_scratch(r.set) + 1)) != NULL) r.isa = u->isa;
+    return r;
+}
+
+static void trial_free(struct trial *t) {
+    if (t->library_scratch) mem_try_free(t->library_scratch, dense_set_scratch(t->set) + 1);
+    dense_set_close(t->set);
+}
+
+/* ns of each candidate; NAN of what cannot be. UNIT_F32 is the better one for f32, after w is widened. */
+static void measure(struct units *u, enum dtype t, enum rows_class c, double *ns) {
+    struct operands *o = operands_make(u->isa);
+    int n = t == DTYPE_BF16 ? N_BF16 : N_F32, threads = dense_single_thread();
+    struct trial trials[N_BF16] = {{0}};
+    enum unit f32 = t == DTYPE_BF16 ? units_f32(u, c) : UNIT_UNKNOWN;
+    for (int i = 0; o && i < n; i++) {
+        int is_widened = candidates[i] == UNIT_F32;
+        trials[i] = trial_make(u, o, is_widened ? DTYPE_F32 : t, is_widened ? f32 : candidates[i], rows_measured[c]);
+        if (is_widened) trials[i].widened = o->w, trials[i].wide = o->w_wide;
+    }
+    time_all(trials, n, ns);
+    for (int i = 0; i < n; i++) trial_free(&trials[i]);
+    dense_restore_threads(threads);
+    if (o) operands_free(o);
+}
+
+/* ---- answers ---- */
+
+static void key_of(const struct units *u, enum dtype t, enum rows_class c, char *to, size_t bytes) {
+    snprintf(to, bytes, "unit %s %s, %lld x %d x %d%s", isa_name(u->level), dtype_name(t), (long long)rows_measured[c], COLUMNS, ELEMENTS,
+             u->has_library_bf16 ? "" : ", library without bf16");
+}
+
+static enum unit least_of(const double *ns, int n) {
+    int at = -1;
+    for (int i = 0; i < n; i++)
+        if (!isnan(ns[i]) && (at < 0 || ns[i] < ns[at])) at = i;
+    return at < 0 ? UNIT_LIBRARY : candidates[at];
+}
+
+/* What is remembered, or, where it `may_measure`, measured now. */
+static enum unit ask(struct units *u, enum dtype t, enum rows_class c, int may_measure) {
+    double ns[N_BF16];
+    char key[128];
+    int n = t == DTYPE_BF16 ? N_BF16 : N_F32;
+    key_of(u, t, c, key, sizeof key);
+    if (u->memory && u->memory->find(u->memory->self, key, ns, n)) return least_of(ns, n);
+    if (!may_measure) return UNIT_UNKNOWN;
+    measure(u, t, c, ns);
+    if (u->memory) u->memory->keep(u->memory->self, key, ns, n);
+    return least_of(ns, n);
+}
+
+void units_begin(struct units *u, const struct isa_kernels *isa, enum isa level, const struct unit_memory *memory) {
+    *u = (struct units){.isa = isa, .level = level, .memory = memory, .has_library_bf16 = level >= ISA_LEVEL_AVX512BF16 && dense_has_bf16()};
+}
+
+static enum unit answer(struct units *u, enum dtype t, enum rows_class c, int may_measure) {
+    enum unit *known = t == DTYPE_BF16 ? &u->bf16[c] : &u->f32[c];
+    if (*known == UNIT_UNKNOWN) *known = ask(u, t, c, may_measure);
+    return *known;
+}
+
+enum unit units_f32(struct units *u, enum rows_class c) { return answer(u, DTYPE_F32, c, 1); }
+enum unit units_bf16(struct units *u, enum rows_class c) { return answer(u, DTYPE_BF16, c, 1); }
+
+const char *units_describe(struct units *u, enum dtype t, enum rows_class c) {
+    enum unit unit = answer(u, t, c, 0);
+    if (unit == UNIT_UNKNOWN) return "not measured yet";
+    if (t != DTYPE_BF16) return unit == UNIT_PANELS ? "panels, f32" : "oneDNN, f32";
+    if (unit == UNIT_F32) return "f32 (weights widened a tile at a time)";
+    if (unit == UNIT_PANELS) return "panels, AVX-512 bf16 dot";
+    return u->level == ISA_LEVEL_AMX ? "oneDNN, AMX bf16 tiles" : "oneDNN, AVX-512 bf16 dot";
+}
