@@ -135,6 +135,7 @@ static const char file_help[] =
     "      limit: 300                      # seconds; 600 where it is left out\n"
     "      directory: build                # to run in\n"
     "      environment: {OMP_NUM_THREADS: \"2\"}\n"
+    "      warm: [\"${MODEL}\"]             # files that are read through before each process, ours too, so that their pages are in memory\n"
     "      figures:                        # each from one of json (a path), regex (one group), wall: true\n"
     "        - {metric: decode_tokens_per_s, json: \"[n_gen=64].avg_ts\"}\n"
     "        - {metric: ttft_ns, regex: \"first token ([0-9.]+) ms\", unit: ms}\n"

@@ -55,13 +55,13 @@ struct point {
     const struct axis *axes;
     int n_axes;
     const int *at;
-    const char *entry, *missing;
+    const struct plan_entry *entry;
 };
 
 static char *label_of(struct arena *a, const struct spec *s, const struct point *x) {
     struct text t = {0};
     struct arena scratch = {0};
-    text_append(&t, "%s", x->entry ? x->entry : spec_label(s, &scratch));
+    text_append(&t, "%s", x->entry ? x->entry->name : spec_label(s, &scratch));
     for (int i = 0; i < x->n_axes; i++)
         if (x->axes[i].n > 1) text_append(&t, " %s=%s", option_table[x->axes[i].id].name, x->axes[i].items[x->at[i]]);
     char *label = arena_copy_string(a, t.data);
@@ -73,7 +73,7 @@ static char *label_of(struct arena *a, const struct spec *s, const struct point 
 /* Entries are points of an axis too: none is another one's plain form. */
 static char *axes_text(struct arena *a, const struct point *x) {
     json_t *o = json_object();
-    if (x->entry) json_object_set_new(o, "entry", json_string(x->entry));
+    if (x->entry) json_object_set_new(o, "entry", json_string(x->entry->name));
     for (int i = 0; i < x->n_axes; i++)
         if (x->axes[i].n > 1) json_object_set_new(o, option_table[x->axes[i].id].name, json_string(x->axes[i].items[x->at[i]]));
     char *text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS), *copy = arena_copy_string(a, text);
@@ -97,7 +97,8 @@ static enum status add_cells(struct plan *p, const char *workload, const struct 
     for (int m = 0; m < n_masks; m++) {
         if (p->n_cells == PLAN_MAX_CELLS) return too_many_cells(e);
         struct cell *c = &p->cells[p->n_cells++];
-        *c = (struct cell){.mask = masks[m], .spec = full, .missing = x->missing};
+        *c = (struct cell){.mask = masks[m], .spec = full};
+        if (x->entry) c->missing = x->entry->missing, c->warm = x->entry->warm;
         c->spec.n_uses = 0;
         for (int i = 0; i < full.n_uses; i++)
             if (masks[m] & (1u << i)) c->spec.uses[c->spec.n_uses++] = full.uses[i];
@@ -139,7 +140,7 @@ static enum status add_points(struct plan *p, const char *workload, struct optio
     struct axis *axes = arena_alloc(&p->arena, OPTION_COUNT * sizeof *axes);
     int n_axes, at[OPTION_COUNT] = {0};
     enum status s = find_axes(o, &p->arena, axes, &n_axes, e);
-    const struct point x = {axes, n_axes, at, like->entry, like->missing};
+    const struct point x = {axes, n_axes, at, like->entry};
     for (int is_over = 0; !is_over && s == STATUS_OK;) {
         s = add_cells(p, workload, o, &x, masks, n_masks, e);
         int i = n_axes - 1;
@@ -170,17 +171,17 @@ enum status plan_begin_suite(struct plan *p, struct options *o, struct error *e)
     return read_protocol(o, p, e);
 }
 
-enum status plan_add_spec(struct plan *p, const char *entry, const char *workload, struct options *o, const char *missing, struct error *e) {
+enum status plan_add_spec(struct plan *p, const struct plan_entry *entry, const char *workload, struct options *o, struct error *e) {
     uint32_t all = (1u << o->n_list) - 1;
-    const struct point like = {.entry = entry, .missing = missing};
+    const struct point like = {.entry = entry};
     enum status s = check_workload(workload, e);
     return s == STATUS_OK ? add_points(p, workload, o, &like, &all, 1, e) : s;
 }
 
-enum status plan_add_external(struct plan *p, const char *entry, const struct external *x, const char *missing, struct error *e) {
+enum status plan_add_external(struct plan *p, const struct plan_entry *entry, const struct external *x, struct error *e) {
     if (p->n_cells == PLAN_MAX_CELLS) return too_many_cells(e);
     struct cell *c = &p->cells[p->n_cells++];
-    *c = (struct cell){.external = x, .missing = missing, .label = entry, .axes_json = axes_text(&p->arena, &(struct point){.entry = entry})};
+    *c = (struct cell){.external = x, .missing = entry->missing, .warm = entry->warm, .label = entry->name, .axes_json = axes_text(&p->arena, &(struct point){.entry = entry})};
     return STATUS_OK;
 }
 
@@ -196,6 +197,10 @@ char *plan_json(struct plan *p) {
         json_object_set_new(cell, "mask", json_integer((json_int_t)p->cells[i].mask));
         json_object_set_new(cell, "label", json_string(p->cells[i].label));
         json_object_set_new(cell, "spec", cell_json(&p->cells[i]));
+        for (int k = 0; p->cells[i].warm && p->cells[i].warm[k]; k++) {
+            if (k == 0) json_object_set_new(cell, "warm", json_array());
+            json_array_append_new(json_object_get(cell, "warm"), json_string(p->cells[i].warm[k]));
+        }
         json_array_append_new(cells, cell);
     }
     json_t *root = json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:o}", "workload", p->workload, "design", design_name(p->design), "blocks", p->n_blocks,

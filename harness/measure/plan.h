@@ -17,6 +17,7 @@ struct cell {
     const char *axes_json;     /* {"batch":"8"} */
     const struct external *external; /* a command in the spec's place; NULL: a spec of ours */
     const char *missing;       /* why it cannot run here; NULL: nothing is known against it */
+    const char *const *warm;   /* files that are read through before each of its processes; ends with NULL; NULL: none */
 };
 
 struct plan {
@@ -43,9 +44,14 @@ enum { PLAN_MAX_CELLS = 256 };
 enum status plan_make(const char *workload, enum design design, struct options *o, struct plan *out, struct error *e);
 /* A suite, entry by entry. `o` holds its defaults: of them the protocol is taken. INPUT: a number out of range. */
 enum status plan_begin_suite(struct plan *out, struct options *o, struct error *e);
-/* An entry's options, a cell for each point of its axes. `missing` as in a cell. */
-enum status plan_add_spec(struct plan *p, const char *entry, const char *workload, struct options *o, const char *missing, struct error *e);
-enum status plan_add_external(struct plan *p, const char *entry, const struct external *x, const char *missing, struct error *e);
+/* What an entry of a suite has beside its options or its command; `missing` and `warm` as in a cell. Borrowed. */
+struct plan_entry {
+    const char *name, *missing;
+    const char *const *warm;
+};
+/* An entry's options, a cell for each point of its axes. */
+enum status plan_add_spec(struct plan *p, const struct plan_entry *entry, const char *workload, struct options *o, struct error *e);
+enum status plan_add_external(struct plan *p, const struct plan_entry *entry, const struct external *x, struct error *e);
 /* A spec of ours that can run here, as far as is known. */
 int cell_is_ours(const struct cell *c);
 /* Its resolved spec, or its command. */

@@ -1,5 +1,6 @@
 /* rounds.c: the rounds of a suite: every cell once, alone, as a fresh process. */
 #include "harness/measure/measuring.h"
+#include "kernels/base/file.h"
 
 enum { MOST_REASON = 600 };
 
@@ -74,6 +75,12 @@ static enum status fail_round(struct measuring *m, struct cell_state *c, int rou
     return st;
 }
 
+static enum status warm_files(const struct cell_state *c, struct error *e) {
+    enum status st = STATUS_OK;
+    for (int i = 0; c->cell->warm && c->cell->warm[i] && st == STATUS_OK; i++) st = file_warm(c->cell->warm[i], e);
+    return st;
+}
+
 enum status rounds_run(struct measuring *m, int round, struct error *e) {
     int order[PLAN_MAX_CELLS];
     enum status st = STATUS_OK;
@@ -84,7 +91,8 @@ enum status rounds_run(struct measuring *m, int round, struct error *e) {
         if (c->is_failed || measure_is_finished(m, order[k], round)) continue;
         if (worker_is_interrupted()) return error_set(e, STATUS_INTERRUPTED, "interrupted; what was measured is kept");
         c->order = k;
-        enum status done = c->cell->external ? run_external(m, c, round, &mine) : measure_process(m, c, round, &mine);
+        enum status done = warm_files(c, &mine);
+        if (done == STATUS_OK) done = c->cell->external ? run_external(m, c, round, &mine) : measure_process(m, c, round, &mine);
         if (done != STATUS_OK) st = fail_round(m, c, round, &mine, e);
     }
     return st;

@@ -88,7 +88,7 @@ enum status options_try(struct reader *r, const struct option_map *m, size_t n_k
     struct plan p = {0};
     enum status s = options_read(r, m, n_keys, &o);
     if (s == STATUS_OK) s = plan_begin_suite(&p, &o.o, r->e);
-    if (s == STATUS_OK) s = plan_add_spec(&p, "entry", workload, &o.o, NULL, r->e);
+    if (s == STATUS_OK) s = plan_add_spec(&p, &(struct plan_entry){.name = "entry"}, workload, &o.o, r->e);
     plan_free(&p);
     options_free(&o.o);
     return s;

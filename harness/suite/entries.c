@@ -6,14 +6,33 @@
 
 enum { MOST_NAME = 80 };
 static const double default_limit_s = 600, most_limit_s = 86400;
-static const char *const spec_keys[] = {"name", "workload", NULL};
-static const char *const external_keys[] = {"name", "external", "directory", "environment", "limit", "figures", NULL};
+static const char *const spec_keys[] = {"name", "workload", "warm", NULL};
+static const char *const external_keys[] = {"name", "external", "directory", "environment", "limit", "figures", "warm", NULL};
 static const char *const figure_keys[] = {"metric", "json", "regex", "wall", "unit", NULL};
 
 struct entry {
     const struct node *node;
     const char *name;
 };
+
+/* ---- lists of words ---- */
+
+/* Words that hold variables which are not set stay as they are written: the entry will not run. Ends with NULL. */
+static enum status read_words(struct reader *r, const struct node *list, const char *key, const char *how, const char *const **out, const char **missing) {
+    enum status s = reader_list(r, list, key, how);
+    const char **words = arena_alloc(r->arena, (list->n + 1) * sizeof *words);
+    for (size_t i = 0; i < list->n && s == STATUS_OK; i++) {
+        s = reader_expand(r, &list->items[i], key, &words[i], missing);
+        if (s == STATUS_OK && !words[i]) words[i] = list->items[i].text;
+    }
+    *out = words;
+    return s;
+}
+
+static enum status read_warm(struct reader *r, const struct node *entry, struct plan_entry *to) {
+    const struct node *list = tree_find(entry, "warm");
+    return list ? read_words(r, list, "warm", "files that are read before it runs", &to->warm, &to->missing) : STATUS_OK;
+}
 
 /* ---- specs of ours ---- */
 
@@ -25,7 +44,10 @@ static enum status read_spec(struct reader *r, struct suite *s, const struct ent
     struct suite_options *o = suite_new_options(s);
     if (st == STATUS_OK) st = options_read(r, &map, x->node->n, o);
     if (st != STATUS_OK) return st;
-    st = plan_add_spec(&s->plan, x->name, name, &o->o, options_missing(o), r->e);
+    struct plan_entry entry = {.name = x->name, .missing = options_missing(o)};
+    st = read_warm(r, x->node, &entry);
+    if (st != STATUS_OK) return st;
+    st = plan_add_spec(&s->plan, &entry, name, &o->o, r->e);
     return st == STATUS_OK ? STATUS_OK : tree_blame(r->tree, options_culprit(r, &map, name), r->e);
 }
 
@@ -92,20 +114,6 @@ static enum status read_figures(struct reader *r, const struct node *list, struc
 
 /* ---- commands ---- */
 
-/* Words that hold variables which are not set stay as they are written: the entry will not run. */
-static enum status read_words(struct reader *r, const struct node *list, const char *const **out, const char **missing) {
-    static const char how[] = "words: [program, argument, ...]; for a shell, [sh, -c, 'text']";
-    enum status s = reader_list(r, list, "external", how);
-    const char **words = arena_alloc(r->arena, (list->n + 1) * sizeof *words);
-    for (size_t i = 0; i < list->n && s == STATUS_OK; i++) {
-        s = reader_expand(r, &list->items[i], "external", &words[i], missing);
-        if (s == STATUS_OK && !words[i]) words[i] = list->items[i].text;
-    }
-    if (s == STATUS_OK && !*words[0]) s = tree_error(r->tree, &list->items[0], r->e, "the program has no name");
-    *out = words;
-    return s;
-}
-
 static int is_variable_name(const char *name) {
     static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
     return *name && !(*name >= '0' && *name <= '9') && !name[strspn(name, all)];
@@ -127,8 +135,9 @@ static enum status read_environment(struct reader *r, const struct node *map, co
 }
 
 static enum status read_command(struct reader *r, const struct node *n, struct child_request *c, const char **missing) {
-    const struct node *directory = tree_find(n, "directory"), *limit = tree_find(n, "limit");
-    enum status s = read_words(r, tree_find(n, "external"), &c->argv, missing);
+    const struct node *words = tree_find(n, "external"), *directory = tree_find(n, "directory"), *limit = tree_find(n, "limit");
+    enum status s = read_words(r, words, "external", "words: [program, argument, ...]; for a shell, [sh, -c, 'text']", &c->argv, missing);
+    if (s == STATUS_OK && !*c->argv[0]) s = tree_error(r->tree, &words->items[0], r->e, "the program has no name");
     if (s == STATUS_OK && directory) s = reader_expand(r, directory, "directory", &c->directory, missing);
     if (s == STATUS_OK) s = read_environment(r, tree_find(n, "environment"), &c->environment, missing);
     c->limit_s = default_limit_s;
@@ -137,15 +146,16 @@ static enum status read_command(struct reader *r, const struct node *n, struct c
 
 static enum status read_external(struct reader *r, struct suite *s, const struct entry *x) {
     struct external *external = arena_alloc(r->arena, sizeof *external);
-    const char *missing = NULL;
+    struct plan_entry entry = {.name = x->name};
     const struct node *figures;
     enum status st = reader_keys(r, x->node, "an external entry", external_keys);
-    if (st == STATUS_OK) st = read_command(r, x->node, &external->command, &missing);
+    if (st == STATUS_OK) st = read_command(r, x->node, &external->command, &entry.missing);
+    if (st == STATUS_OK) st = read_warm(r, x->node, &entry);
     if (st == STATUS_OK) st = reader_need(r, x->node, "figures", &figures);
     if (st == STATUS_OK) st = read_figures(r, figures, external);
     external->command.is_stopped = worker_is_interrupted;
     if (st != STATUS_OK) return st;
-    st = plan_add_external(&s->plan, x->name, external, missing, r->e);
+    st = plan_add_external(&s->plan, &entry, external, r->e);
     return st == STATUS_OK ? STATUS_OK : tree_blame(r->tree, x->node, r->e);
 }
 

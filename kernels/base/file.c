@@ -63,6 +63,23 @@ enum status file_read(const char *path, size_t limit_bytes, char **out, size_t *
     return STATUS_OK;
 }
 
+enum status file_warm(const char *path, struct error *e) {
+    enum { AT_ONCE = 1 << 20 };
+    int fd, code = 0;
+    size_t size;
+    enum status s = open_regular(path, &fd, &size, e);
+    if (s != STATUS_OK) return s;
+    char *buffer = mem_alloc(AT_ONCE);
+    for (ssize_t n = 1; n > 0 && !code;) {
+        n = read(fd, buffer, AT_ONCE);
+        if (n < 0 && errno == EINTR) n = 1;
+        else if (n < 0) code = errno;
+    }
+    mem_free(buffer);
+    close(fd);
+    return code ? error_set(e, STATUS_IO, "cannot read '%s': %s", path, strerror(code)) : STATUS_OK;
+}
+
 int file_exists(const char *path) {
     struct stat s;
     return stat(path, &s) == 0 && S_ISREG(s.st_mode);

@@ -19,6 +19,8 @@ void file_unmap(struct file_map *f);
 
 /* Reads a text file whole, NUL-terminated; INPUT where it is larger than `limit_bytes`. Owned: mem_free. */
 enum status file_read(const char *path, size_t limit_bytes, char **out, size_t *length, struct error *e);
+/* Reads it through, so that its pages are in memory as far as there is room. Errors: IO. */
+enum status file_warm(const char *path, struct error *e);
 int file_exists(const char *path);
 int directory_exists(const char *path);
 /* The folder of the running program; NULL where the system does not say. Owned: mem_free. */

@@ -2,7 +2,7 @@
  *
  * A member computes a run of output columns (rows of w) in tiles: the tile in f32, then bias, GELU or SwiGLU, rounding
  * and the way to the outputs. Up to FEW_LIMIT rows of x, the tile comes from our own streaming kernels, which are
- * bound by reading w; beyond, from the dense library, or from our own where both operands are codes. All read the
+ * bound by reading w; beyond, from our panels or the dense library (units.h), or from strips where both operands are codes. All read the
  * weights where they lie, in one plain layout; what the arithmetic unit cannot take as stored is converted a tile at a time. */
 #include "kernels/cpu/linear.h"
 

@@ -8,7 +8,7 @@
 #include "kernels/cpu/cpu.h"
 
 enum {
-    FEW_LIMIT = 16,          /* measured: from about here on the dense library is the faster one */
+    FEW_LIMIT = 16,          /* measured: from about here on what many rows meet is the faster one */
     COLUMN_UNIT = 16         /* members' runs of columns are whole cache lines of bf16 and a multiple of every kernel's width */
 };
 

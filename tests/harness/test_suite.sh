@@ -60,7 +60,7 @@ has compare.txt '0.800'
 expect 2 "differ" "$assay" compare "$engine" "$(run_of plain)" --metric decode_tokens_per_s
 
 # ---- one after the other, drawn, mirrored ----
-{ head_of 6; for i in 1 2 3 4; do printf '  - {name: e%s, external: [echo, rate %s], %s}\n' $i $i "$rate"; done; } >order.yaml
+{ head_of 6; for i in 1 2 3 4; do printf '  - {name: e%s, external: [echo, rate %s], warm: [order.yaml], %s}\n' $i $i "$rate"; done; } >order.yaml
 run 0 order
 for i in 1 2 3 4; do "$assay" show "$(run_of e$i)" -o json | sed -n 's/.*"order": \([0-9]*\).*/\1/p' | tr '\n' ' ' >order.$i; echo >>order.$i; done
 check "each second round mirrors the first" "cat order.? | awk 'NF != 6 || \$1 + \$2 != 3 || \$3 + \$4 != 3 || \$5 + \$6 != 3 { bad = 1 } END { exit bad }'"
@@ -77,6 +77,7 @@ check "each place once a round" "cat order.? | awk '{ for (i = 1; i <= 6; i++) s
   - {name: hangs, external: [sh, -c, 'sleep 300 & echo \$! >hangs.pid; sleep 300'], limit: 0.5, $rate}
   - {name: rubbish, external: [head, -c, "1000", /dev/urandom], figures: [{metric: a_per_s, json: "[0].a"}]}
   - {name: silent, external: ["true"], $rate}
+  - {name: cold, external: [echo, rate 5], warm: [nowhere.bin], $rate}
   - {name: absent, external: [no-such-engine], $rate}
   - {name: flaky, external: [sh, -c, 'echo x >>flaky; [ \$(wc -l <flaky) = 1 ] && echo rate 5'], $rate}
 compare:
@@ -91,6 +92,7 @@ has bad.out '- fails is failed: sh ended with exit status 7: out of luck'
 has bad.out '- hangs is failed: sh ran into its limit of 0.5 s and was ended'
 has bad.out '- rubbish is failed: head: a_per_s: its output is no JSON'
 has bad.out '- silent is failed: true: decode_tokens_per_s: it printed nothing'
+has bad.out "- cold is failed: cannot open 'nowhere.bin'"
 has bad.out "- absent is skipped: there is no program 'no-such-engine' in PATH"
 check "ours was measured in both rounds" '[ $(grep -c "\"state\": \"finished\"" <<END
 $("$assay" show "$(run_of ours)" -o json)
