@@ -162,7 +162,7 @@ enum status optimizers_check(const struct optimizer_use *uses, int n, struct err
 enum status optimizers_apply(struct pipeline *p, const struct optimizer_use *uses, int n,
                              const struct rewrite_context *context, struct rewrite *rewrites, struct error *e);
 enum fidelity optimizers_fidelity(const struct optimizer_use *uses, int n);
-/* The sum of their bounds; 0 where none is lossy. */
+/* The sum of their bounds, at most 1: an error as large as the logits leaves nothing of the model. 0 where none is lossy. */
 double optimizers_bound(const struct optimizer_use *uses, int n);
 
 /* The setting's value by name, of a use or inside an optimizer. */

@@ -158,7 +158,7 @@ static enum status apply(struct pipeline *p, enum phase phase, const struct sett
 /* About twice what SmolLM2-135M shows (int8 0.034, with activations 0.084; groups of 64: int4 0.20 by rounding, 0.17 by HQQ; the cache
  * 0.006). What is stored are the plain form's own numbers, not even rounded to its type. */
 static double bound_of_kind(const char *kind) {
-    static const double by_bits[] = {[2] = 1.5, [3] = 0.8, [4] = 0.4, [8] = 0.1};
+    static const double by_bits[] = {[2] = 1, [3] = 0.8, [4] = 0.4, [8] = 0.1};
     return by_bits[bits_of(kind)] + (strstr(kind, "dynamic") ? 0.1 : 0);
 }
 

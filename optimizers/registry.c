@@ -205,7 +205,7 @@ double optimizers_bound(const struct optimizer_use *uses, int n) {
     double sum = 0;
     for (int i = 0; i < n; i++)
         if (uses[i].optimizer->bound) sum += uses[i].optimizer->bound(&uses[i].settings);
-    return sum;
+    return sum < 1 ? sum : 1;
 }
 
 static enum fidelity fidelity_of(const struct optimizer_use *u) {

@@ -81,6 +81,12 @@ enum isa isa_best(void) {
     return climb(ISA_LEVEL_AMX, &missing);
 }
 
+int isa_has_byte_tiles(void) {
+    enum { AMX_INT8 = 1 << 25 };
+    struct facts_cpuid f = look();
+    return isa_best() == ISA_LEVEL_AMX && has_all(f.edx7, AMX_INT8);
+}
+
 enum status isa_choose(const char *name, enum isa *out, struct error *e) {
     const char *missing;
     if (!name) {

@@ -2,7 +2,7 @@
  *
  * The sources in kernels/cpu/isa/ are compiled once for each level and end in one constant table a level; nothing else
  * of them is used by others, and a table of a level that the machine lacks is never called.
- * Level `amx` uses the tables of avx512bf16: only the dense library uses its tiles. */
+ * Level `amx` uses the tables of avx512bf16: its tiles are used by the dense library and by tiles.h. */
 #ifndef ASSAY_KERNELS_CPU_ISA_H
 #define ASSAY_KERNELS_CPU_ISA_H
 
@@ -14,6 +14,9 @@ const char *isa_name(enum isa level);
 
 /* The best level that processor and operating system support (cpuid, xgetbv, permission for tiles). */
 enum isa isa_best(void);
+
+/* 1: the tiles of the level `amx` multiply bytes, too. */
+int isa_has_byte_tiles(void);
 
 /* name NULL: the best. Errors: INPUT no such level; UNSUPPORTED what this machine lacks for it. */
 enum status isa_choose(const char *name, enum isa *out, struct error *e);

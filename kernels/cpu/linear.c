@@ -5,6 +5,7 @@
  * bound by reading w; beyond, from our panels or the dense library (units.h), or from strips where both operands are codes. All read the
  * weights where they lie, in one plain layout; what the arithmetic unit cannot take as stored is converted a tile at a time. */
 #include "kernels/cpu/linear.h"
+#include "kernels/cpu/tiles.h"
 
 /* ---- from a tile of f32 to the outputs ---- */
 
@@ -55,6 +56,12 @@ void linear_group_sums(const int8_t *codes, int64_t k, int group, int64_t stride
     for (int64_t g = 0; g < k / group; g++) sums[g] = (float)code_sum(codes + g * group, group);
 }
 
+/* Few rows never go to tiles. */
+static void multiply_strips(const struct cpu_call *c, const struct strips_product *p) {
+    if (cpu_is_many_rows(p->m) && units_codes(&c->q->device->units, rows_class(p->m)) == UNIT_TILES) tiles_strips(p);
+    else cpu_isa(c)->strips(p);
+}
+
 void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const struct strips_product *whole, int64_t row, int64_t n, float *side) {
     struct strips_product p = *whole;
     int64_t lead = row % STRIP_ROWS, here = least(n, STRIP_ROWS - lead);
@@ -66,7 +73,7 @@ void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const 
         p.strips = 1;
         p.y = side;
         p.y_stride = STRIP_ROWS;
-        cpu_isa(c)->strips(&p);
+        multiply_strips(c, &p);
         for (int64_t r = 0; r < p.m; r++) memcpy(whole->y + r * whole->y_stride, side + r * STRIP_ROWS + lead, (size_t)here * sizeof *side);
         p.w += s->strip_bytes;
         p.y = whole->y + here;
@@ -74,7 +81,7 @@ void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const 
         n -= here;
     }
     p.strips = (n + STRIP_ROWS - 1) / STRIP_ROWS;
-    if (p.strips > 0) cpu_isa(c)->strips(&p);
+    if (p.strips > 0) multiply_strips(c, &p);
 }
 
 /* ---- the operations ---- */
@@ -97,9 +104,9 @@ void cpu_need_linear(struct cpu_device *d, const struct program *p, const struct
 
 const char *cpu_linear_unit(struct cpu_device *d, enum dtype t, int64_t rows) {
     int is_many = cpu_is_many_rows(rows);
-    if (t == DTYPE_I8 && d->isa->has_codes) return is_many ? "AVX512-VNNI" : "streaming, AVX512-VNNI";
-    if (t == DTYPE_I8 && !is_many) return "streaming, f32 (rounded)";
-    if (is_many) return units_describe(&d->units, t, rows_class(rows)); /* f16 and what is rounded: as f32 */
+    int is_rounded = t == DTYPE_I8 && !d->isa->has_codes;
+    if (is_many) return units_describe(&d->units, is_rounded ? DTYPE_F32 : t, rows_class(rows)); /* f16, too: as f32 */
+    if (t == DTYPE_I8) return is_rounded ? "streaming, f32 (rounded)" : "streaming, AVX512-VNNI";
     if (t == DTYPE_BF16 && d->has_bf16_unit) return "streaming, AVX-512 bf16 dot";
     return t == DTYPE_F32 ? "streaming, f32" : "streaming, f32 (weights converted in registers)";
 }

@@ -37,10 +37,9 @@ static enum engine engine_of(struct cpu_device *d, const struct operand *x, cons
     if (s->rounds_inputs) return s->strip_bytes ? ENGINE_STRIPS : ENGINE_F32_CONVERTED;
     if (w == &encoding_f32) return ENGINE_F32;
     if (w == &encoding_bf16) return is_bf16 ? ENGINE_BF16 : ENGINE_F32_CONVERTED;
-    /* Whole numbers up to 127 are exact in bf16; their row's scale is applied to the sum. */
-    if (w == &encoding_int8_row) return is_bf16 ? ENGINE_BF16_CONVERTED : ENGINE_F32_CONVERTED;
-    if (w == &encoding_bitmap_bf16 && is_bf16) return ENGINE_BF16_CONVERTED;
-    return ENGINE_F32_CONVERTED;
+    /* Encoded weights become bf16 beside such an x, as they would be without an encoding. Of int8_row it is the codes, which are
+     * exact in bf16; their row's scale is applied to the sum. */
+    return is_bf16 && w != &encoding_f16 ? ENGINE_BF16_CONVERTED : ENGINE_F32_CONVERTED;
 }
 
 static int is_bf16_engine(enum engine e) { return e == ENGINE_BF16 || e == ENGINE_BF16_CONVERTED; }
@@ -161,21 +160,28 @@ struct piece {
 
 /* ---- of real numbers: by our panels, or by the dense library ---- */
 
+/* A row of k numbers to type t; `wide`: k floats on the way. */
+static void convert_row(const struct isa_kernels *isa, const struct encoding *e, const char *row, int64_t k, enum dtype t, void *to, float *wide) {
+    if (e == &encoding_bitmap_bf16 && t == DTYPE_BF16) isa->expand(row, k, to);
+    else if (e == &encoding_int8_row) isa->from_int8(t, (const int8_t *)row + sizeof(float), to, k);
+    else if (e == &encoding_bf16) isa->to_f32(DTYPE_BF16, row, to, k);
+    else if (e == &encoding_f16) isa->to_f32(DTYPE_F16, row, to, k);
+    else if (t == DTYPE_F32) e->decode(row, to, k);
+    else {
+        e->decode(row, wide, k);
+        isa->from_f32(t, wide, to, k);
+    }
+}
+
 /* Rows of w as the engine takes them: where they lie, or converted. */
 static const void *piece_weights(const struct many *m, const struct piece *p) {
     const struct isa_kernels *isa = cpu_isa(m->c);
     const struct cpu_segment *s = p->s;
     if (p->engine == ENGINE_F32 || p->engine == ENGINE_BF16) return cpu_row(s, p->first - s->first);
     enum dtype t = is_bf16_engine(p->engine) ? DTYPE_BF16 : DTYPE_F32;
-    for (int64_t i = 0; i < p->n && !m->is_planning; i++) {
-        const char *row = cpu_row(s, p->first - s->first + i);
-        void *to = cpu_at_out(m->w, t, i * m->k);
-        if (s->encoding == &encoding_bitmap_bf16 && t == DTYPE_BF16) isa->expand(row, m->k, to);
-        else if (s->encoding == &encoding_int8_row) isa->from_int8(t, (const int8_t *)row + sizeof(float), to, m->k);
-        else if (s->encoding == &encoding_bf16) isa->to_f32(DTYPE_BF16, row, to, m->k);
-        else if (s->encoding == &encoding_f16) isa->to_f32(DTYPE_F16, row, to, m->k);
-        else s->encoding->decode(row, to, m->k);
-    }
+    float *wide = (float *)m->w + CONVERTED_COLUMNS * m->k / 2; /* behind a tile of bf16 */
+    for (int64_t i = 0; i < p->n && !m->is_planning; i++)
+        convert_row(isa, s->encoding, cpu_row(s, p->first - s->first + i), m->k, t, cpu_at_out(m->w, t, i * m->k), wide);
     return m->w;
 }
 
@@ -372,11 +378,12 @@ void linear_many(const struct cpu_call *c) {
     if (m.status != STATUS_OK) cpu_fault(c, m.status, "the dense library failed in a linear of %lld rows", (long long)m.rows);
 }
 
-/* Launches may be of any number of rows up to the most. */
+/* Launches may be of any number of rows up to the most. Units are asked for here, by one thread, so that all members find answers. */
 void linear_many_need(struct cpu_device *d, enum dtype x, int64_t max_rows, const struct cpu_weight *w, struct cpu_need *out) {
     const int64_t rows[] = {least(max_rows, ROWS_TENS_MOST), max_rows};
     for (int i = 0; i < 2; i++) {
         struct wants wants = wants_of(d, &(struct operand){x, rows[i], w->cols}, w);
+        if (wants.forms & FORM_CODES) units_codes(&d->units, rows_class(rows[i]));
         size_t scratch = many_bytes(w->cols, wants.has_conversion), shared = shared_bytes(wants.forms, least(rows[i], SHARED_ROWS), w->cols);
         if (out->scratch < scratch) out->scratch = scratch;
         if (out->shared < shared) out->shared = shared;

@@ -6,11 +6,12 @@
 
 #include "kernels/base/clock.h"
 #include "kernels/cpu/panels.h"
+#include "kernels/cpu/tiles.h"
 
 enum { COLUMNS = 128, ELEMENTS = 1024, SLACK = 16, TURNS = 5, MOST_ROWS = 480 };
 static const int64_t rows_measured[ROWS_CLASSES] = {40, MOST_ROWS};
-static const enum unit candidates[] = {UNIT_PANELS, UNIT_LIBRARY, UNIT_F32};
-enum { N_F32 = 2, N_BF16 = 3 };               /* of the candidates */
+static const enum unit candidates[] = {UNIT_PANELS, UNIT_LIBRARY, UNIT_F32}, candidates_codes[] = {UNIT_VECTORS, UNIT_TILES};
+enum { N_F32 = 2, N_CODES = 2, N_BF16 = 3 };  /* of the candidates */
 
 /* ---- measuring ---- */
 
@@ -22,9 +23,15 @@ struct trial {
     const uint16_t *widened;                  /* w before it is widened; NULL: it is used as it lies */
     float *wide, *c, *scratch;
     void *library_scratch;
+    void (*strips)(const struct strips_product *p); /* of codes; NULL: of real numbers */
+    struct strips_product codes;
 };
 
 static void run_once(const struct trial *t) {
+    if (t->strips) {
+        t->strips(&t->codes);
+        return;
+    }
     if (t->widened) t->isa->to_f32(DTYPE_BF16, t->widened, t->wide, COLUMNS * ELEMENTS);
     if (t->set) dense_run(t->set, &t->key, 0, t->x, t->w, t->c, t->library_scratch);
     else panels_run(t->isa, &t->key, t->x, t->w, t->c, t->scratch);
@@ -95,6 +102,23 @@ static void measure(struct units *u, enum dtype t, enum rows_class c, double *ns
     if (o) operands_free(o);
 }
 
+/* The same of codes in strips with one scale a row: zeros, which take as long as others. */
+static void measure_codes(const struct units *u, enum rows_class c, double *ns) {
+    enum { STRIDE = ELEMENTS + STRIP_PAD, STRIP_BYTES = ELEMENTS * STRIP_ROWS + STRIP_ROWS * 4 };
+    int64_t rows = rows_measured[c];
+    size_t bytes = (size_t)rows * (STRIDE + 2 * sizeof(float) + (COLUMNS + SLACK) * sizeof(float)) + COLUMNS / STRIP_ROWS * STRIP_BYTES;
+    float *y = mem_try(bytes), *scales = y + rows * (COLUMNS + SLACK);
+    struct trial trials[N_CODES] = {{.isa = u->isa, .strips = u->isa->strips}, {.isa = u->isa, .strips = tiles_strips}};
+    for (int i = 0; i < N_CODES; i++)
+        trials[i].codes = (struct strips_product){.m = rows, .strips = COLUMNS / STRIP_ROWS, .k = ELEMENTS, .x = (const int8_t *)(scales + 2 * rows), .x_stride = STRIDE,
+            .x_scales = scales, .x_offsets = (const int32_t *)(const void *)(scales + rows), .w = (const char *)(scales + 2 * rows) + rows * STRIDE, .strip_stride = STRIP_BYTES,
+            .y = y, .y_stride = COLUMNS + SLACK};
+    if (!y) trials[0].isa = trials[1].isa = NULL;
+    else memset(y, 0, bytes);
+    time_all(trials, N_CODES, ns);
+    mem_try_free(y, bytes);
+}
+
 /* ---- answers ---- */
 
 static void key_of(const struct units *u, enum dtype t, enum rows_class c, char *to, size_t bytes) {
@@ -102,10 +126,11 @@ static void key_of(const struct units *u, enum dtype t, enum rows_class c, char 
              u->has_library_bf16 ? "" : ", library without bf16");
 }
 
-static enum unit least_of(const double *ns, int n) {
+static enum unit least_of(const double *ns, int n, enum dtype t) {
     int at = -1;
     for (int i = 0; i < n; i++)
         if (!isnan(ns[i]) && (at < 0 || ns[i] < ns[at])) at = i;
+    if (t == DTYPE_I8) return candidates_codes[at < 0 ? 0 : at];
     return at < 0 ? UNIT_LIBRARY : candidates[at];
 }
 
@@ -113,31 +138,36 @@ static enum unit least_of(const double *ns, int n) {
 static enum unit ask(struct units *u, enum dtype t, enum rows_class c, int may_measure) {
     double ns[N_BF16];
     char key[128];
-    int n = t == DTYPE_BF16 ? N_BF16 : N_F32;
+    int n = t == DTYPE_BF16 ? N_BF16 : t == DTYPE_I8 ? N_CODES : N_F32;
     key_of(u, t, c, key, sizeof key);
-    if (u->memory && u->memory->find(u->memory->self, key, ns, n)) return least_of(ns, n);
+    if (u->memory && u->memory->find(u->memory->self, key, ns, n)) return least_of(ns, n, t);
     if (!may_measure) return UNIT_UNKNOWN;
-    measure(u, t, c, ns);
+    if (t == DTYPE_I8) measure_codes(u, c, ns);
+    else measure(u, t, c, ns);
     if (u->memory) u->memory->keep(u->memory->self, key, ns, n);
-    return least_of(ns, n);
+    return least_of(ns, n, t);
 }
 
 void units_begin(struct units *u, const struct isa_kernels *isa, enum isa level, const struct unit_memory *memory) {
-    *u = (struct units){.isa = isa, .level = level, .memory = memory, .has_library_bf16 = level >= ISA_LEVEL_AVX512BF16 && dense_has_bf16()};
+    *u = (struct units){.isa = isa, .level = level, .memory = memory, .has_library_bf16 = level >= ISA_LEVEL_AVX512BF16 && dense_has_bf16(),
+                        .has_byte_tiles = level == ISA_LEVEL_AMX && isa_has_byte_tiles()};
+    if (!u->has_byte_tiles) u->codes[ROWS_TENS] = u->codes[ROWS_HUNDREDS] = UNIT_VECTORS; /* there is nothing to choose */
 }
 
 static enum unit answer(struct units *u, enum dtype t, enum rows_class c, int may_measure) {
-    enum unit *known = t == DTYPE_BF16 ? &u->bf16[c] : &u->f32[c];
+    enum unit *known = t == DTYPE_BF16 ? &u->bf16[c] : t == DTYPE_I8 ? &u->codes[c] : &u->f32[c];
     if (*known == UNIT_UNKNOWN) *known = ask(u, t, c, may_measure);
     return *known;
 }
 
 enum unit units_f32(struct units *u, enum rows_class c) { return answer(u, DTYPE_F32, c, 1); }
 enum unit units_bf16(struct units *u, enum rows_class c) { return answer(u, DTYPE_BF16, c, 1); }
+enum unit units_codes(struct units *u, enum rows_class c) { return answer(u, DTYPE_I8, c, 1); }
 
 const char *units_describe(struct units *u, enum dtype t, enum rows_class c) {
     enum unit unit = answer(u, t, c, 0);
     if (unit == UNIT_UNKNOWN) return "not measured yet";
+    if (t == DTYPE_I8) return unit == UNIT_TILES ? "strips, AMX int8 tiles" : "strips, AVX512-VNNI";
     if (t != DTYPE_BF16) return unit == UNIT_PANELS ? "panels, f32" : "oneDNN, f32";
     if (unit == UNIT_F32) return "f32 (weights widened a tile at a time)";
     if (unit == UNIT_PANELS) return "panels, AVX-512 bf16 dot";

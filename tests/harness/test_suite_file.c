@@ -87,7 +87,7 @@ static const struct { const char *text, *place, *words; } wrong[] = {
     {HEAD "  - {name: a, external: [ls], environment: [A], " FIGURES "}\n", "3:44", "must be a map of variables"},
     {HEAD "  - {name: a, external: [ls], environment: {A-B: 1}, " FIGURES "}\n", "3:45", "no variable's name"},
     {HEAD "  - {name: a, external: [ls], warm: file, " FIGURES "}\n", "3:37", "must be a list of files"},
-    {HEAD "  - {name: a, workload: llm, warm: []}\n", "3:35", "must be a list of files"},
+    {HEAD "  - {name: a, workload: llm, warm: []}\n", "3:36", "must be a list of files"},
     {HEAD "  - {name: a, external: [ls]}\n", "3:5", "'figures' is missing"},
     {HEAD "  - {name: a, external: [ls], figures: []}\n", "3:40", "with one at least"},
     {HEAD "  - {name: a, external: [ls], figures: [{json: a}]}\n", "3:41", "'metric' is missing"},

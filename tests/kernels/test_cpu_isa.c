@@ -8,6 +8,12 @@
 #include "kernels/base/random.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/strips.h"
+
+/* The tiles' kernel on its operations' C bodies. */
+#define TILES_ARE_EMULATED 1
+#define tiles_strips emulated_strips
+#include "kernels/cpu/tiles.c"
+#undef tiles_strips
 #include "kernels/quantize.h"
 
 static float uniform(uint64_t *state) { return (float)(random_unit(random_next(state)) * 2 - 1); }
@@ -341,6 +347,20 @@ START_TEST(test_strips) {
 }
 END_TEST
 
+/* Whole blocks, with what is left of rows and of strips beside them. */
+START_TEST(test_tiles) {
+    static const struct encoding *const all[] = {&encoding_int8_row, &encoding_int4_g32, &encoding_int4_g32_f32_z, &encoding_int4_g64_z, &encoding_int4_g128, &encoding_int4_g128_f32};
+    static const int64_t rows[] = {31, 32, 33, 64, 70}, columns[] = {1, 16, 17, 32, 100}, ks[] = {1, 63, 128, 96, 640};
+    struct isa_kernels emulated = *isa_table(isa_best());
+    emulated.strips = emulated_strips;
+    for (size_t i = 0; i < COUNT(all); i++) for (size_t k = 0; k < COUNT(ks); k++) {
+        if (!strips_fit(&emulated, all[i], ks[k]) || ks[k] % all[i]->block) continue;
+        for (size_t m = 0; m < COUNT(rows); m++)
+            for (size_t n = 0; n < COUNT(columns); n++) check_strips(&emulated, all[i], rows[m], columns[n], ks[k]);
+    }
+}
+END_TEST
+
 /* Where a kernel over blocks wants element i of x. */
 static int64_t place_in_run(enum few_kind kind, int64_t i) {
     if (kind == FEW_Q8_0_DOT) return i / 64 * 64 + i % 2 * 32 + i % 64 / 2;
@@ -554,5 +574,5 @@ START_TEST(test_from_int8) {
 }
 END_TEST
 
-TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_blocks, test_round_row, test_strips, test_tile,
+TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_blocks, test_round_row, test_strips, test_tiles, test_tile,
           test_transpose, test_tile_pairs, test_pair_rows, test_softmax_tile, test_rope, test_from_int8)

@@ -85,4 +85,13 @@ START_TEST(without_a_memory_it_measures) {
 }
 END_TEST
 
-TEST_MAIN("kernels.cpu_units", what_is_measured_is_kept_and_not_measured_again, the_shortest_time_decides, without_a_memory_it_measures)
+START_TEST(codes_go_to_vectors_where_there_is_nothing_else) {
+    struct table t = {.n = 0};
+    struct units u = begin(&t);
+    if (u.has_byte_tiles) return;
+    ck_assert_int_eq((int)units_codes(&u, ROWS_TENS), (int)UNIT_VECTORS);
+    ck_assert_int_eq(t.finds, 0);
+}
+END_TEST
+
+TEST_MAIN("kernels.cpu_units", codes_go_to_vectors_where_there_is_nothing_else, what_is_measured_is_kept_and_not_measured_again, the_shortest_time_decides, without_a_memory_it_measures)
