@@ -107,14 +107,16 @@ static void measure_codes(const struct units *u, enum rows_class c, double *ns) 
     enum { STRIDE = ELEMENTS + STRIP_PAD, STRIP_BYTES = ELEMENTS * STRIP_ROWS + STRIP_ROWS * 4 };
     int64_t rows = rows_measured[c];
     size_t bytes = (size_t)rows * (STRIDE + 2 * sizeof(float) + (COLUMNS + SLACK) * sizeof(float)) + COLUMNS / STRIP_ROWS * STRIP_BYTES;
-    float *y = mem_try(bytes), *scales = y + rows * (COLUMNS + SLACK);
+    float *y = mem_try(bytes);
     struct trial trials[N_CODES] = {{.isa = u->isa, .strips = u->isa->strips}, {.isa = u->isa, .strips = tiles_strips}};
+    for (int i = 0; i < N_CODES; i++) ns[i] = NAN;
+    if (!y) return;
+    float *scales = y + rows * (COLUMNS + SLACK);
     for (int i = 0; i < N_CODES; i++)
         trials[i].codes = (struct strips_product){.m = rows, .strips = COLUMNS / STRIP_ROWS, .k = ELEMENTS, .x = (const int8_t *)(scales + 2 * rows), .x_stride = STRIDE,
             .x_scales = scales, .x_offsets = (const int32_t *)(const void *)(scales + rows), .w = (const char *)(scales + 2 * rows) + rows * STRIDE, .strip_stride = STRIP_BYTES,
             .y = y, .y_stride = COLUMNS + SLACK};
-    if (!y) trials[0].isa = trials[1].isa = NULL;
-    else memset(y, 0, bytes);
+    memset(y, 0, bytes);
     time_all(trials, N_CODES, ns);
     mem_try_free(y, bytes);
 }
@@ -126,10 +128,16 @@ static void key_of(const struct units *u, enum dtype t, enum rows_class c, char 
              u->has_library_bf16 ? "" : ", library without bf16");
 }
 
-static enum unit least_of(const double *ns, int n, enum dtype t) {
+/* The place of the shortest time; -1 where there is none. */
+static int place_of_least(const double *ns, int n) {
     int at = -1;
     for (int i = 0; i < n; i++)
         if (!isnan(ns[i]) && (at < 0 || ns[i] < ns[at])) at = i;
+    return at;
+}
+
+static enum unit least_of(const double *ns, int n, enum dtype t) {
+    int at = place_of_least(ns, n);
     if (t == DTYPE_I8) return candidates_codes[at < 0 ? 0 : at];
     return at < 0 ? UNIT_LIBRARY : candidates[at];
 }
@@ -144,7 +152,7 @@ static enum unit ask(struct units *u, enum dtype t, enum rows_class c, int may_m
     if (!may_measure) return UNIT_UNKNOWN;
     if (t == DTYPE_I8) measure_codes(u, c, ns);
     else measure(u, t, c, ns);
-    if (u->memory) u->memory->keep(u->memory->self, key, ns, n);
+    if (u->memory && place_of_least(ns, n) >= 0) u->memory->keep(u->memory->self, key, ns, n); /* a lack of memory may be gone tomorrow */
     return least_of(ns, n, t);
 }
 
