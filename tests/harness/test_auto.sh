@@ -22,7 +22,9 @@ cat cache/assay/timings/*.tsv >before.tsv
 cat cache/assay/timings/*.tsv >after.tsv
 check "nothing is timed twice" 'cmp -s before.tsv after.tsv'
 "$assay" doctor >doctor.txt 2>>log.txt || true
-check "doctor says how many are kept" 'grep -q "timings *8 kept in 1 file in $dir/cache/assay/timings" doctor.txt'
+n=$(cat cache/assay/timings/*.tsv | grep -vc '^#') files=$(ls cache/assay/timings | wc -l)
+check "eight are of the shapes, others of units" '[ $(cat cache/assay/timings/*.tsv | grep -v "^#" | grep -vc "^unit ") = 8 ]'
+check "doctor says how many are kept" 'grep -q "timings *$n kept in $files files* in $dir/cache/assay/timings" doctor.txt'
 
 "$assay" run llm $small --backend null --opt quantize=kind=auto >null.md 2>>log.txt
 check "without times the receipt says FALLBACK" 'grep -q "FALLBACK.*no times of its own" null.md'

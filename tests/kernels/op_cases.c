@@ -480,10 +480,12 @@ static enum status run_on(struct build *b, struct device *d, struct prepared **q
 
 /* What a type's rounding leaves of a value, and of the sums that led to it. The two factors of SwiGLU, and what GELU takes, may be
  * rounded to the type first, as the plain operations that these stand for round them; of numbers below 0 GELU leaves little, but all of
- * what was lost before, which were numbers about 1 and larger. */
+ * what was lost before, which were numbers about 1 and larger. So may encoded weights be beside many rows of bf16, as they would be stored
+ * without an encoding. */
 static double allowed(const struct op_case *c, double value, double rms) {
     double unit = c->dtype == DTYPE_F32 ? 1e-5 : c->dtype == DTYPE_BF16 ? 0x1p-7 : 0x1p-9;
     if (c->kind == OP_LINEAR_GELU && rms < 1) rms = 1;
+    if (c->dtype == DTYPE_BF16 && c->shape->rows > 16 && c->variant >= INT4 && without_rounding((enum variant)c->variant) < 0) unit *= 1.5;
     return (c->kind == OP_LINEAR_SWIGLU || c->kind == OP_LINEAR_GELU ? 1.5 : 1) * unit * (fabs(value) + rms) + 1e-30;
 }
 
