@@ -51,10 +51,17 @@ static void append_markdown(struct text *out, const char *s) {
     }
 }
 
+/* Numbers stand to the right; a column of long texts has room, beside the columns that do not wrap. */
+static const char *cell_class(const struct page_table *t, const char *text) {
+    enum { LONG_BYTES = 40 };
+    if (t->is_number[t->column]) return " class=\"n\"";
+    return text && strlen(text) > LONG_BYTES ? " class=\"long\"" : "";
+}
+
 void page_table_cell(struct page_table *t, const char *text) {
     int i = t->column;
     if (i == 0) text_append(&t->html, "<tr>");
-    text_append(&t->html, "<td%s>", t->is_number[i] ? " class=\"n\"" : "");
+    text_append(&t->html, "<td%s>", cell_class(t, text));
     page_escape(&t->html, text ? text : "–");
     text_append(&t->html, "</td>");
     text_append(&t->markdown, i ? " | " : "| ");
