@@ -13,6 +13,7 @@ static int is_ready(struct remember *r) {
         machine_facts(&machine);
         machine_build(build);
         r->is_open = timings_open(timings_folder(&a), machine.data, build, &r->timings, &e) == STATUS_OK;
+        if (!r->is_open) timings_close(&r->timings);
         text_free(&machine);
         arena_free(&a);
     }
