@@ -23,8 +23,7 @@ enum {
     LEAST_SPLIT_KEYS = 32
 };
 
-static int64_t pad16(int64_t n) { return (n + 15) / 16 * 16; }
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t pad16(int64_t n) { return whole_runs(n, 16); }
 
 /* What the three operations share. */
 struct view {

@@ -122,6 +122,9 @@ struct cpu_prepared {
     struct error fault;                    /* of the member that came first */
 };
 
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t whole_runs(int64_t n, int64_t run) { return (n + run - 1) / run * run; }
+
 /* ---- an operation's view of its operands (inline: they are in every kernel) ---- */
 
 static inline const struct isa_kernels *cpu_isa(const struct cpu_call *c) { return c->q->device->isa; }
@@ -163,7 +166,7 @@ struct cpu_need {
 cpu_kernel cpu_embed, cpu_rmsnorm, cpu_layernorm, cpu_rope, cpu_kv_write, cpu_scale, cpu_causal_mask, cpu_softmax, cpu_add, cpu_mul, cpu_silu, cpu_gelu,
     cpu_gather_rows, cpu_sample, cpu_nll, cpu_copy, cpu_add_rmsnorm, cpu_rope_kv_write; /* ops_*.c, sample.c */
 cpu_kernel cpu_attn_scores, cpu_attn_values, cpu_attention;                                 /* attention.c */
-cpu_kernel cpu_linear;                                                   /* linear.c */
+cpu_kernel cpu_linear;                                                                      /* linear.c */
 
 cpu_kernel *cpu_kernel_of(enum op_kind k);                                                  /* cpu.c */
 
@@ -178,7 +181,7 @@ void cpu_dense_close(struct cpu_dense *s); /* NULL is fine */
 /* Makes every member's block at least as large; OK or NO_MEMORY. */
 enum status cpu_scratch_grow(void **blocks, int n, size_t *have, size_t want, struct error *e);
 
-/* 1: so many rows go to the dense library, and all members must take part. */
+/* 1: products of so many rows are those of linear_many.c, in which all members must take part. */
 int cpu_is_many_rows(int64_t rows);
 
 /* What computes a linear of this type of x (i8: rounded, by weights in codes) and so many rows, for describe(). */

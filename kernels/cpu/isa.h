@@ -134,8 +134,6 @@ struct isa_kernels {
     /* y ((rows + 1) / 2, y_stride) = pairs of neighbouring rows of bf16 x (rows, cols), x_stride in bytes; beyond the last row are zeros. */
     void (*pair_rows)(const void *x, size_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
     void (*softmax_tile)(const struct softmax_tile *p);
-    /* Runs n × 64 independent multiply-adds of the unit (0: f32, 1: bf16 dot): to time it. Returns flop done. */
-    double (*spin)(int is_bf16, int64_t n);
 };
 const struct isa_kernels *isa_table(enum isa level);
 

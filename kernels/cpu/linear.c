@@ -57,8 +57,8 @@ void linear_group_sums(const int8_t *codes, int64_t k, int group, int64_t stride
 }
 
 /* Few rows never go to tiles. */
-static void multiply_strips(const struct cpu_call *c, const struct strips_product *p) {
-    if (cpu_is_many_rows(p->m) && units_codes(&c->q->device->units, rows_class(p->m)) == UNIT_TILES) tiles_strips(p);
+static void run_strips(const struct cpu_call *c, const struct strips_product *p) {
+    if (cpu_is_many_rows(p->m) && units_of(&c->q->device->units, DTYPE_I8, rows_class(p->m)) == UNIT_TILES) tiles_strips(p);
     else cpu_isa(c)->strips(p);
 }
 
@@ -73,7 +73,7 @@ void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const 
         p.strips = 1;
         p.y = side;
         p.y_stride = STRIP_ROWS;
-        multiply_strips(c, &p);
+        run_strips(c, &p);
         for (int64_t r = 0; r < p.m; r++) memcpy(whole->y + r * whole->y_stride, side + r * STRIP_ROWS + lead, (size_t)here * sizeof *side);
         p.w += s->strip_bytes;
         p.y = whole->y + here;
@@ -81,7 +81,7 @@ void linear_strips(const struct cpu_call *c, const struct cpu_segment *s, const 
         n -= here;
     }
     p.strips = (n + STRIP_ROWS - 1) / STRIP_ROWS;
-    if (p.strips > 0) multiply_strips(c, &p);
+    if (p.strips > 0) run_strips(c, &p);
 }
 
 /* ---- the operations ---- */

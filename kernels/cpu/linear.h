@@ -12,9 +12,6 @@ enum {
     COLUMN_UNIT = 16         /* members' runs of columns are whole cache lines of bf16 and a multiple of every kernel's width */
 };
 
-static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t whole_runs(int64_t n, int64_t run) { return (n + run - 1) / run * run; }
-
 static inline int64_t rows_of(const struct cpu_call *c) { return cpu_dim(c, cpu_in_type(c, 0), 0); }
 static inline int is_swiglu(const struct op *op) { return op->kind == OP_LINEAR_SWIGLU; }
 static inline int64_t columns_of(const struct cpu_call *c) { return c->o->weight->rows / (is_swiglu(c->o->op) ? 2 : 1); }

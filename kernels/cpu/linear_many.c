@@ -1,5 +1,6 @@
 /* linear_many.c: products of more rows of x than stream: of real numbers by our panels or the dense library, whichever was measured to
- * be faster here (units.h); of codes by our own kernel. x is brought into the form that a product wants by all members together, w a tile at a time by each. */
+ * be faster here (units.h); of codes by our own kernel. x is brought into the form that a product wants by all members together, w a tile
+ * at a time by each. */
 #include "kernels/cpu/dense.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/panels.h"
@@ -27,7 +28,7 @@ struct operand {
 static struct operand operand_of(const struct cpu_call *c) { return (struct operand){cpu_in_type(c, 0)->dtype, rows_of(c), c->o->weight->cols}; }
 
 static int is_on_bf16_unit(struct cpu_device *d, const struct operand *x) {
-    if (x->t != DTYPE_BF16 || units_bf16(&d->units, rows_class(x->rows)) == UNIT_F32) return 0;
+    if (x->t != DTYPE_BF16 || units_of(&d->units, DTYPE_BF16, rows_class(x->rows)) == UNIT_F32) return 0;
     return d->units.has_library_bf16 || panels_fit(d->isa, DTYPE_BF16, x->k);
 }
 
@@ -201,8 +202,7 @@ static const void *piece_rows(const struct many *m, const struct piece *p) {
 
 static int is_by_panels(const struct many *m, enum dtype t) {
     struct cpu_device *d = m->c->q->device;
-    enum unit unit = t == DTYPE_BF16 ? units_bf16(&d->units, rows_class(m->rows)) : units_f32(&d->units, rows_class(m->rows));
-    return unit == UNIT_PANELS && panels_fit(d->isa, t, m->k);
+    return units_of(&d->units, t, rows_class(m->rows)) == UNIT_PANELS && panels_fit(d->isa, t, m->k);
 }
 
 static void multiply_real(struct many *m, const struct piece *p) {
@@ -383,7 +383,7 @@ void linear_many_need(struct cpu_device *d, enum dtype x, int64_t max_rows, cons
     const int64_t rows[] = {least(max_rows, ROWS_TENS_MOST), max_rows};
     for (int i = 0; i < 2; i++) {
         struct wants wants = wants_of(d, &(struct operand){x, rows[i], w->cols}, w);
-        if (wants.forms & FORM_CODES) units_codes(&d->units, rows_class(rows[i]));
+        if (wants.forms & FORM_CODES) units_of(&d->units, DTYPE_I8, rows_class(rows[i]));
         size_t scratch = many_bytes(w->cols, wants.has_conversion), shared = shared_bytes(wants.forms, least(rows[i], SHARED_ROWS), w->cols);
         if (out->scratch < scratch) out->scratch = scratch;
         if (out->shared < shared) out->shared = shared;

@@ -90,7 +90,7 @@ static void measure(struct units *u, enum dtype t, enum rows_class c, double *ns
     struct operands *o = operands_make(u->isa);
     int n = t == DTYPE_BF16 ? N_BF16 : N_F32, threads = dense_single_thread();
     struct trial trials[N_BF16] = {{0}};
-    enum unit f32 = t == DTYPE_BF16 ? units_f32(u, c) : UNIT_UNKNOWN;
+    enum unit f32 = t == DTYPE_BF16 ? units_of(u, DTYPE_F32, c) : UNIT_UNKNOWN;
     for (int i = 0; o && i < n; i++) {
         int is_widened = candidates[i] == UNIT_F32;
         trials[i] = trial_make(u, o, is_widened ? DTYPE_F32 : t, is_widened ? f32 : candidates[i], rows_measured[c]);
@@ -168,9 +168,7 @@ static enum unit answer(struct units *u, enum dtype t, enum rows_class c, int ma
     return *known;
 }
 
-enum unit units_f32(struct units *u, enum rows_class c) { return answer(u, DTYPE_F32, c, 1); }
-enum unit units_bf16(struct units *u, enum rows_class c) { return answer(u, DTYPE_BF16, c, 1); }
-enum unit units_codes(struct units *u, enum rows_class c) { return answer(u, DTYPE_I8, c, 1); }
+enum unit units_of(struct units *u, enum dtype t, enum rows_class c) { return answer(u, t, c, 1); }
 
 const char *units_describe(struct units *u, enum dtype t, enum rows_class c) {
     enum unit unit = answer(u, t, c, 0);

@@ -25,11 +25,9 @@ struct units {
 
 void units_begin(struct units *u, const struct isa_kernels *isa, enum isa level, const struct unit_memory *memory);
 
-/* Never UNIT_UNKNOWN; measures what nobody remembers (some 10 ms), from one thread. */
-enum unit units_f32(struct units *u, enum rows_class c);
-enum unit units_bf16(struct units *u, enum rows_class c);
-/* Of rows and weights in codes, where the vectors multiply them. */
-enum unit units_codes(struct units *u, enum rows_class c);
+/* For operands of f32, of bf16, or in codes (i8) where the vectors multiply those. Never UNIT_UNKNOWN; measures what nobody remembers
+ * (some 10 ms), from one thread. */
+enum unit units_of(struct units *u, enum dtype t, enum rows_class c);
 
 /* "panels, AVX-512 bf16 dot"; i8: of codes. Of one that nobody has measured: that. */
 const char *units_describe(struct units *u, enum dtype t, enum rows_class c);

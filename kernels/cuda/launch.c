@@ -156,8 +156,8 @@ static int nll(const struct cuda_call *c) {
 static launcher *const launchers[OP_KIND_COUNT] = {
     [OP_EMBED] = embed, [OP_RMSNORM] = norm, [OP_LAYERNORM] = layernorm, [OP_LINEAR] = cuda_linear, [OP_ROPE] = rope, [OP_KV_WRITE] = kv_write, [OP_ATTN_SCORES] = scores, [OP_SCALE] = scale,
     [OP_CAUSAL_MASK] = mask, [OP_SOFTMAX] = softmax, [OP_ATTN_VALUES] = values, [OP_ADD] = add, [OP_MUL] = mul, [OP_SILU] = silu, [OP_GELU] = gelu,
-    [OP_GATHER_ROWS] = gather_rows, [OP_SAMPLE] = sample, [OP_NLL] = nll, [OP_COPY] = copy, [OP_ATTENTION] = attention, [OP_ADD_RMSNORM] = norm, [OP_LINEAR_SWIGLU] = cuda_linear, [OP_LINEAR_GELU] = cuda_linear,
-    [OP_ROPE_KV_WRITE] = rope_kv_write,
+    [OP_GATHER_ROWS] = gather_rows, [OP_SAMPLE] = sample, [OP_NLL] = nll, [OP_COPY] = copy, [OP_ATTENTION] = attention, [OP_ADD_RMSNORM] = norm,
+    [OP_LINEAR_SWIGLU] = cuda_linear, [OP_LINEAR_GELU] = cuda_linear, [OP_ROPE_KV_WRITE] = rope_kv_write,
 };
 
 int cuda_launch(const struct cuda_call *c) { return launchers[c->o->op->kind](c); }

@@ -53,7 +53,7 @@ typedef enum status reference_function(const struct reference_call *c);
 
 reference_function reference_embed, reference_rmsnorm, reference_layernorm, reference_add_rmsnorm, reference_elementwise, reference_softmax,
     reference_gather, reference_nll;                                                                  /* ops.c */
-reference_function reference_linear, reference_linear_gelu, reference_swiglu;                                                /* linear.c */
+reference_function reference_linear, reference_linear_gelu, reference_swiglu;                         /* linear.c */
 reference_function reference_rope, reference_kv_write, reference_rope_kv_write, reference_scores, reference_mask,
     reference_values, reference_attention;                                                            /* attention.c */
 reference_function reference_sample;                                                                  /* sample.c */

@@ -121,12 +121,12 @@ static enum status measure(struct bench *b, json_t *out, struct error *e) {
 }
 
 static enum status read_arguments(int argc, char **argv, struct bench *b, struct error *e) {
-    const char *type = argc > 1 ? argv[1] : "f32";
-    b->dtype = strcmp(type, "bf16") == 0 ? DTYPE_BF16 : strcmp(type, "f16") == 0 ? DTYPE_F16 : DTYPE_F32;
+    int type = argc > 1 ? dtype_parse(argv[1]) : DTYPE_F32;
+    b->dtype = (enum dtype)type;
     b->batch = argc > 2 ? atoi(argv[2]) : 8;
     b->length = argc > 3 ? atoi(argv[3]) : 128;
     b->threads = argc > 4 ? atoi(argv[4]) : 2;
-    if (strcmp(type, dtype_name(b->dtype)) != 0 || b->batch < 1 || b->length < 1 || b->length > encoder_bert_base.positions || b->threads < 1)
+    if ((type != DTYPE_F32 && type != DTYPE_BF16 && type != DTYPE_F16) || b->batch < 1 || b->length < 1 || b->length > encoder_bert_base.positions || b->threads < 1)
         return error_set(e, STATUS_INPUT, "usage: bench_encoder [f32|bf16|f16] [BATCH] [LENGTH, 512 at most] [THREADS] [OPTIMIZER…]");
     enum status s = STATUS_OK;
     for (int i = 5; i < argc && b->n_uses < OPTIMIZERS_MAX && s == STATUS_OK; i++) s = optimizer_parse(argv[i], &b->pipeline.arena, &b->uses[b->n_uses++], e);

@@ -8,13 +8,13 @@
 #include "kernels/base/random.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/strips.h"
+#include "kernels/quantize.h"
 
 /* The tiles' kernel on its operations' C bodies. */
 #define TILES_ARE_EMULATED 1
 #define tiles_strips emulated_strips
 #include "kernels/cpu/tiles.c"
 #undef tiles_strips
-#include "kernels/quantize.h"
 
 static float uniform(uint64_t *state) { return (float)(random_unit(random_next(state)) * 2 - 1); }
 

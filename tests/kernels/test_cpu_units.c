@@ -43,7 +43,7 @@ START_TEST(what_is_measured_is_kept_and_not_measured_again) {
     struct units first = begin(&t);
     ck_assert_str_eq(units_describe(&first, DTYPE_F32, ROWS_HUNDREDS), "not measured yet");
     ck_assert_int_eq(t.n, 0);
-    enum unit f32 = units_f32(&first, ROWS_HUNDREDS), bf16 = units_bf16(&first, ROWS_HUNDREDS);
+    enum unit f32 = units_of(&first, DTYPE_F32, ROWS_HUNDREDS), bf16 = units_of(&first, DTYPE_BF16, ROWS_HUNDREDS);
     ck_assert_int_eq(t.n, 2); /* the second asks for the first, which is known by then */
     ck_assert(f32 == UNIT_PANELS || f32 == UNIT_LIBRARY);
     ck_assert_int_ne((int)bf16, (int)UNIT_UNKNOWN);
@@ -53,11 +53,11 @@ START_TEST(what_is_measured_is_kept_and_not_measured_again) {
         ck_assert_msg(!isnan(t.kept[i].ns[i ? 2 : 0]), "f32 can always be had");
     }
     struct units second = begin(&t);
-    ck_assert_int_eq((int)units_f32(&second, ROWS_HUNDREDS), (int)f32);
-    ck_assert_int_eq((int)units_bf16(&second, ROWS_HUNDREDS), (int)bf16);
+    ck_assert_int_eq((int)units_of(&second, DTYPE_F32, ROWS_HUNDREDS), (int)f32);
+    ck_assert_int_eq((int)units_of(&second, DTYPE_BF16, ROWS_HUNDREDS), (int)bf16);
     ck_assert_int_eq(t.n, 2);
     int finds = t.finds;
-    units_f32(&second, ROWS_HUNDREDS);
+    units_of(&second, DTYPE_F32, ROWS_HUNDREDS);
     ck_assert_int_eq(t.finds, finds); /* it need not ask twice */
 }
 END_TEST
@@ -69,8 +69,8 @@ START_TEST(the_shortest_time_decides) {
     for (int i = 0; i < 3; i++) {
         struct table t = {.told = cases[i].told};
         struct units u = begin(&t);
-        ck_assert_int_eq((int)units_f32(&u, ROWS_TENS), (int)cases[i].f32);
-        ck_assert_int_eq((int)units_bf16(&u, ROWS_TENS), (int)cases[i].bf16);
+        ck_assert_int_eq((int)units_of(&u, DTYPE_F32, ROWS_TENS), (int)cases[i].f32);
+        ck_assert_int_eq((int)units_of(&u, DTYPE_BF16, ROWS_TENS), (int)cases[i].bf16);
         ck_assert_ptr_nonnull(strstr(units_describe(&u, DTYPE_BF16, ROWS_TENS), cases[i].says));
         ck_assert_int_eq(t.n, 0);
     }
@@ -80,8 +80,8 @@ END_TEST
 START_TEST(without_a_memory_it_measures) {
     struct units u;
     units_begin(&u, isa_table(ISA_LEVEL_PLAIN), ISA_LEVEL_PLAIN, NULL);
-    ck_assert_int_ne((int)units_f32(&u, ROWS_TENS), (int)UNIT_UNKNOWN);
-    ck_assert_int_eq((int)units_bf16(&u, ROWS_TENS), (int)UNIT_F32); /* this level has no unit for bf16 */
+    ck_assert_int_ne((int)units_of(&u, DTYPE_F32, ROWS_TENS), (int)UNIT_UNKNOWN);
+    ck_assert_int_eq((int)units_of(&u, DTYPE_BF16, ROWS_TENS), (int)UNIT_F32); /* this level has no unit for bf16 */
 }
 END_TEST
 
@@ -89,7 +89,7 @@ START_TEST(codes_go_to_vectors_where_there_is_nothing_else) {
     struct table t = {.n = 0};
     struct units u = begin(&t);
     if (u.has_byte_tiles) return;
-    ck_assert_int_eq((int)units_codes(&u, ROWS_TENS), (int)UNIT_VECTORS);
+    ck_assert_int_eq((int)units_of(&u, DTYPE_I8, ROWS_TENS), (int)UNIT_VECTORS);
     ck_assert_int_eq(t.finds, 0);
 }
 END_TEST

@@ -54,7 +54,7 @@ START_TEST(every_level_agrees_on_encoded_weights) {
             struct op_case c;
             struct op_result r;
             op_case_get(i, &c);
-            if ((c.kind != OP_LINEAR && c.kind != OP_LINEAR_SWIGLU && c.kind != OP_LINEAR_GELU) || c.variant < INT8) continue;
+            if (!op_is_linear(&(struct op){.kind = c.kind}) || c.variant < INT8) continue;
             ck_assert_msg(op_case_run(&c, d, &r, &e) == STATUS_OK && r.is_supported, "%s: %s%s", c.name, e.text, r.where);
             ck_assert_msg(r.worst <= 1, "%s at level %s: %s (%.3g times what is allowed)", c.name, isa_name((enum isa)level), r.where, r.worst);
         }
@@ -83,7 +83,7 @@ START_TEST(every_unit_agrees) {
             struct op_case c;
             struct op_result r;
             op_case_get(i, &c);
-            if ((c.kind != OP_LINEAR && c.kind != OP_LINEAR_SWIGLU && c.kind != OP_LINEAR_GELU) || c.shape->rows <= 16) continue;
+            if (!op_is_linear(&(struct op){.kind = c.kind}) || c.shape->rows <= 16) continue;
             ck_assert_msg(op_case_run(&c, d, &r, &e) == STATUS_OK && r.is_supported, "%s: %s%s", c.name, e.text, r.where);
             ck_assert_msg(r.worst <= 1, "%s by choice %d: %s (%.3g times what is allowed)", c.name, k, r.where, r.worst);
         }

@@ -156,7 +156,7 @@ START_TEST(the_cpu_agrees) {
 }
 END_TEST
 
-/* The comparison can fail: a token's look at what follows it is part of the model. */
+/* The comparison can fail: it sees what rounding to eight bits does. */
 START_TEST(eight_bits_differ_a_little) {
     static const char *const opts[] = {"attention", "fusion", "quantize=kind=int8-dynamic,skip=none", NULL};
     struct encoder n;

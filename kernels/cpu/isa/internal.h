@@ -48,6 +48,5 @@ void ISA_NAME(isa_tile)(const struct tile_product *p);
 void ISA_NAME(isa_tile_pairs)(const struct tile_product *p);
 void ISA_NAME(isa_pair_rows)(const void *x, size_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
 void ISA_NAME(isa_softmax_tile)(const struct softmax_tile *p);
-double ISA_NAME(isa_spin)(int is_bf16, int64_t n);
 
 #endif
