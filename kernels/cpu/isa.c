@@ -87,6 +87,11 @@ int isa_has_byte_tiles(void) {
     return isa_best() == ISA_LEVEL_AMX && has_all(f.edx7, AMX_INT8);
 }
 
+int isa_has_halves(void) {
+    enum { AVX512_FP16 = 1 << 23 };
+    return isa_best() >= ISA_LEVEL_AVX512BF16 && has_all(look().edx7, AVX512_FP16);
+}
+
 enum status isa_choose(const char *name, enum isa *out, struct error *e) {
     const char *missing;
     if (!name) {

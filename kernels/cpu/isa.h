@@ -17,6 +17,8 @@ enum isa isa_best(void);
 
 /* 1: the tiles of the level `amx` multiply bytes, too. */
 int isa_has_byte_tiles(void);
+/* 1: the vectors of the levels from `avx512bf16` on multiply and add in fp16, too. */
+int isa_has_halves(void);
 
 /* name NULL: the best. Errors: INPUT no such level; UNSUPPORTED what this machine lacks for it. */
 enum status isa_choose(const char *name, enum isa *out, struct error *e);
@@ -53,7 +55,9 @@ struct few_product {
 };
 
 /* c (m, n) = or += a (m, k) b (k, n), f32, row-major; n a multiple of 16, b and c rows 64-byte aligned. Where a and b are pairs of bf16,
- * an element of theirs is two neighbours of the sum: k and their strides count pairs. */
+ * an element of theirs is two neighbours of the sum: k and their strides count pairs. Where they are halves (fp16), an element of a is
+ * one number twice and an element of b two neighbouring columns: strides count words, the whole sum over k is in fp16 before it goes to
+ * or is added to c, and the last row of b is readable up to a multiple of 32 columns. */
 struct tile_product {
     const float *a, *b;
     float *c;
@@ -105,6 +109,10 @@ struct isa_kernels {
     void (*softmax)(enum dtype t, const void *x, void *y, int64_t n);
     /* y = silu(gate) · up; gate and up in f32 */
     void (*swiglu)(enum dtype t, const float *gate, const float *up, void *y, int64_t n);
+    /* Each of y's words: x · f in f16, twice. */
+    void (*twice)(enum dtype t, const void *x, float f, uint32_t *y, int64_t n);
+    /* Largest magnitude; NaN where anything is not finite. */
+    float (*most)(enum dtype t, const void *x, int64_t n);
     /* y = x + bias, or gelu of it; x and bias in f32; bias may be NULL */
     void (*finish)(enum dtype t, const float *x, const float *bias, void *y, int64_t n);
     void (*finish_gelu)(enum dtype t, const float *x, const float *bias, void *y, int64_t n);
@@ -131,6 +139,7 @@ struct isa_kernels {
     void (*strips)(const struct strips_product *p);
     void (*tile)(const struct tile_product *p);
     void (*tile_pairs)(const struct tile_product *p);                 /* of pairs of bf16; only where has_pairs */
+    void (*tile_halves)(const struct tile_product *p);                /* of halves; below avx512bf16 in f32 with the same roundings, from there on only where isa_has_halves */
     /* y ((rows + 1) / 2, y_stride) = pairs of neighbouring rows of bf16 x (rows, cols), x_stride in bytes; beyond the last row are zeros. */
     void (*pair_rows)(const void *x, size_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
     void (*softmax_tile)(const struct softmax_tile *p);

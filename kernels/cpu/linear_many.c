@@ -17,7 +17,12 @@ enum {
 
 /* ---- how a segment's rows are multiplied ---- */
 
-enum engine { ENGINE_F32, ENGINE_F32_CONVERTED, ENGINE_BF16, ENGINE_BF16_CONVERTED, ENGINE_STRIPS };
+enum engine { ENGINE_F32, ENGINE_BF16, ENGINE_HALVES, ENGINE_STRIPS };
+struct way {
+    enum engine engine;
+    enum dtype t;            /* of w's rows as it takes them; STRIPS: none */
+    int is_converted;        /* a tile of w at a time, from another form */
+};
 
 /* The other operand. */
 struct operand {
@@ -27,32 +32,34 @@ struct operand {
 
 static struct operand operand_of(const struct cpu_call *c) { return (struct operand){cpu_in_type(c, 0)->dtype, rows_of(c), c->o->weight->cols}; }
 
-static int is_on_bf16_unit(struct cpu_device *d, const struct operand *x) {
-    if (x->t != DTYPE_BF16 || units_of(&d->units, DTYPE_BF16, rows_class(x->rows)) == UNIT_F32) return 0;
-    return d->units.has_library_bf16 || panels_fit(d->isa, DTYPE_BF16, x->k);
+/* Of real numbers. */
+static enum engine engine_beside(struct cpu_device *d, const struct operand *x) {
+    if (x->t != DTYPE_BF16) return ENGINE_F32;
+    enum unit unit = units_of(&d->units, DTYPE_BF16, rows_class(x->rows));
+    if (unit == UNIT_HALVES) return ENGINE_HALVES;
+    return unit != UNIT_F32 && (d->units.has_library_bf16 || panels_fit(d->isa, DTYPE_BF16, x->k)) ? ENGINE_BF16 : ENGINE_F32;
 }
 
-static enum engine engine_of(struct cpu_device *d, const struct operand *x, const struct cpu_segment *s) {
+static struct way way_of(struct cpu_device *d, const struct operand *x, const struct cpu_segment *s) {
     const struct encoding *w = s->encoding;
-    int is_bf16 = is_on_bf16_unit(d, x);
-    if (s->rounds_inputs) return s->strip_bytes ? ENGINE_STRIPS : ENGINE_F32_CONVERTED;
-    if (w == &encoding_f32) return ENGINE_F32;
-    if (w == &encoding_bf16) return is_bf16 ? ENGINE_BF16 : ENGINE_F32_CONVERTED;
+    if (s->rounds_inputs && s->strip_bytes) return (struct way){.engine = ENGINE_STRIPS};
+    if (s->rounds_inputs || w == &encoding_f32) return (struct way){ENGINE_F32, DTYPE_F32, w != &encoding_f32};
+    enum engine e = engine_beside(d, x);
+    if (e == ENGINE_F32 || w == &encoding_f16) return (struct way){ENGINE_F32, DTYPE_F32, 1};
     /* Encoded weights become bf16 beside such an x, as they would be without an encoding. Of int8_row it is the codes, which are
      * exact in bf16; their row's scale is applied to the sum. */
-    return is_bf16 && w != &encoding_f16 ? ENGINE_BF16_CONVERTED : ENGINE_F32_CONVERTED;
+    return (struct way){e, DTYPE_BF16, w != &encoding_bf16};
 }
 
-static int is_bf16_engine(enum engine e) { return e == ENGINE_BF16 || e == ENGINE_BF16_CONVERTED; }
-
-/* Forms of x beside the stored one that a weight's segments want. */
-enum form { FORM_WIDE = 1, FORM_ROUNDED = 2, FORM_CODES = 4, FORM_SUMS = 8 }; /* f32; whole numbers in f32; codes; codes' sums by groups */
+/* Forms of x beside the stored one that a weight's segments want: f32; whole numbers in f32; codes; codes' sums by groups; fp16. */
+enum form { FORM_WIDE = 1, FORM_ROUNDED = 2, FORM_CODES = 4, FORM_SUMS = 8, FORM_HALVES = 16 };
 
 static int form_of(struct cpu_device *d, const struct operand *x, const struct cpu_segment *s) {
-    enum engine e = engine_of(d, x, s);
+    enum engine e = way_of(d, x, s).engine;
     if (e == ENGINE_STRIPS) return FORM_CODES | (s->encoding->groups ? FORM_SUMS : 0);
     if (s->rounds_inputs) return FORM_ROUNDED;
-    return !is_bf16_engine(e) && x->t != DTYPE_F32 ? FORM_WIDE : 0;
+    if (e == ENGINE_HALVES) return FORM_HALVES;
+    return e == ENGINE_F32 && x->t != DTYPE_F32 ? FORM_WIDE : 0;
 }
 
 /* What a weight asks of scratch and of x. */
@@ -63,9 +70,8 @@ struct wants {
 static struct wants wants_of(struct cpu_device *d, const struct operand *x, const struct cpu_weight *w) {
     struct wants out = {0};
     for (int i = 0; i < w->n_segments; i++) {
-        enum engine e = engine_of(d, x, &w->segments[i]);
         int form = form_of(d, x, &w->segments[i]);
-        out.has_conversion |= e == ENGINE_F32_CONVERTED || e == ENGINE_BF16_CONVERTED;
+        out.has_conversion |= way_of(d, x, &w->segments[i]).is_converted;
         out.forms |= form;
         if (form & FORM_SUMS) out.group = w->segments[i].encoding->groups->group;
     }
@@ -81,6 +87,8 @@ static int64_t sums_stride(int64_t k, int group) { return whole_runs(k, STRIP_PA
 
 struct shared_rows {
     float *wide, *rounded;   /* (rows, k) */
+    uint32_t *halves;        /* (rows, k) words of panels.h */
+    float *factors;          /* (rows) of the same */
     float *scales;           /* (rows) */
     int32_t *offsets;        /* (rows) 128 Σ codes */
     float *sums;             /* (rows, sums_stride) */
@@ -91,6 +99,7 @@ static size_t shared_bytes(int forms, int64_t rows, int64_t k) {
     size_t n = (size_t)(rows * k) * sizeof(float), bytes = 0;
     if (forms & FORM_WIDE) bytes += n;
     if (forms & FORM_ROUNDED) bytes += n;
+    if (forms & FORM_HALVES) bytes += n + (size_t)rows * sizeof(float);
     if (forms & (FORM_ROUNDED | FORM_CODES)) bytes += (size_t)rows * (sizeof(float) + sizeof(int32_t));
     if (forms & FORM_SUMS) bytes += (size_t)(rows * sums_stride(k, LEAST_GROUP)) * sizeof(float);
     if (forms & (FORM_ROUNDED | FORM_CODES)) bytes += (size_t)(rows * code_stride(k));
@@ -103,6 +112,7 @@ static struct shared_rows share_out(void *block, const struct wants *w, int64_t 
     int64_t n = rows * k;
     if (w->forms & FORM_WIDE) s.wide = at, at += n;
     if (w->forms & FORM_ROUNDED) s.rounded = at, at += n;
+    if (w->forms & FORM_HALVES) s.halves = (uint32_t *)(void *)at, at += n, s.factors = at, at += rows;
     if (w->forms & (FORM_ROUNDED | FORM_CODES)) s.scales = at, at += rows;
     if (w->forms & FORM_SUMS) s.sums = at, at += rows * sums_stride(k, w->group);
     s.offsets = (int32_t *)(void *)at;
@@ -154,7 +164,7 @@ static struct many many_begin(const struct cpu_call *c, struct dense_set *set) {
 /* n columns of w from `first` on times `rows` rows of x from `row` on, which is row `at` of the shared forms; into y (rows, stride). */
 struct piece {
     const struct cpu_segment *s;
-    enum engine engine;
+    struct way way;
     int64_t first, n, row, at, rows;
     float *y;
 };
@@ -178,8 +188,8 @@ static void convert_row(const struct isa_kernels *isa, const struct encoding *e,
 static const void *piece_weights(const struct many *m, const struct piece *p) {
     const struct isa_kernels *isa = cpu_isa(m->c);
     const struct cpu_segment *s = p->s;
-    if (p->engine == ENGINE_F32 || p->engine == ENGINE_BF16) return cpu_row(s, p->first - s->first);
-    enum dtype t = is_bf16_engine(p->engine) ? DTYPE_BF16 : DTYPE_F32;
+    enum dtype t = p->way.t;
+    if (!p->way.is_converted) return cpu_row(s, p->first - s->first);
     float *wide = (float *)m->w + CONVERTED_COLUMNS * m->k / 2; /* behind a tile of bf16 */
     for (int64_t i = 0; i < p->n && !m->is_planning; i++)
         convert_row(isa, s->encoding, cpu_row(s, p->first - s->first + i), m->k, t, cpu_at_out(m->w, t, i * m->k), wide);
@@ -196,26 +206,27 @@ static void apply_scales(const struct many *m, const struct piece *p) {
 static const void *piece_rows(const struct many *m, const struct piece *p) {
     enum dtype t = cpu_in_type(m->c, 0)->dtype;
     if (p->s->rounds_inputs) return m->shared.rounded + p->at * m->k;
-    if (is_bf16_engine(p->engine) || t == DTYPE_F32) return cpu_at(m->x, t, p->row * m->k);
+    if (p->way.engine == ENGINE_HALVES) return m->shared.halves + p->at * m->k;
+    if (p->way.engine == ENGINE_BF16 || t == DTYPE_F32) return cpu_at(m->x, t, p->row * m->k);
     return m->shared.wide + p->at * m->k;
 }
 
-static int is_by_panels(const struct many *m, enum dtype t) {
+static int is_by_panels(const struct many *m, const struct way *way) {
     struct cpu_device *d = m->c->q->device;
-    return units_of(&d->units, t, rows_class(m->rows)) == UNIT_PANELS && panels_fit(d->isa, t, m->k);
+    return way->engine == ENGINE_HALVES || (units_of(&d->units, way->t, rows_class(m->rows)) == UNIT_PANELS && panels_fit(d->isa, way->t, m->k));
 }
 
 static void multiply_real(struct many *m, const struct piece *p) {
-    struct dense_key key = {.m = p->rows, .n = p->n, .k = m->k, .a_stride = m->k, .b_stride = m->k, .c_stride = m->stride,
-                            .t = is_bf16_engine(p->engine) ? DTYPE_BF16 : DTYPE_F32};
-    int by_panels = is_by_panels(m, key.t);
+    struct dense_key key = {.m = p->rows, .n = p->n, .k = m->k, .a_stride = m->k, .b_stride = m->k, .c_stride = m->stride, .t = p->way.t};
+    int by_panels = is_by_panels(m, &p->way);
     const void *w = piece_weights(m, p);
     if (m->status != STATUS_OK) return;
     if (m->is_planning) {
         if (!by_panels) m->status = dense_set_add(m->set, &key, m->e);
         return;
     }
-    if (by_panels) panels_run(cpu_isa(m->c), &key, piece_rows(m, p), w, p->y, m->panel);
+    if (p->way.engine == ENGINE_HALVES) panels_run_halves(cpu_isa(m->c), &key, piece_rows(m, p), m->shared.factors + p->at, w, p->y, m->panel);
+    else if (by_panels) panels_run(cpu_isa(m->c), &key, piece_rows(m, p), w, p->y, m->panel);
     else m->status = dense_run(m->set, &key, m->c->member, piece_rows(m, p), w, p->y, m->c->q->device->dense_scratch[m->c->member]);
     if (p->s->encoding == &encoding_int8_row) apply_scales(m, p);
     for (int64_t r = 0; r < p->rows && p->s->rounds_inputs; r++)
@@ -238,8 +249,8 @@ static void multiply_strips(const struct many *m, const struct piece *p) {
 static void many_rows(struct many *m, int64_t first, int64_t n, int64_t row, int64_t base, int64_t rows, float *y) {
     while (n > 0) {
         const struct cpu_segment *s = cpu_segment_of(m->c->o->weight, first);
-        struct piece p = {s, engine_of(m->c->q->device, &m->operand, s), first, least(n, s->first + s->rows - first), row, row - base, rows, y};
-        if (p.engine != ENGINE_STRIPS) multiply_real(m, &p);
+        struct piece p = {s, way_of(m->c->q->device, &m->operand, s), first, least(n, s->first + s->rows - first), row, row - base, rows, y};
+        if (p.way.engine != ENGINE_STRIPS) multiply_real(m, &p);
         else if (!m->is_planning) multiply_strips(m, &p);
         first += p.n;
         n -= p.n;
@@ -267,6 +278,7 @@ static void share_row(const struct many *m, int64_t row, int64_t at) {
     const struct shared_rows *s = &m->shared;
     int8_t *codes = s->codes + at * code_stride(m->k);
     if (s->wide) isa->to_f32(t, x, s->wide + at * m->k, m->k);
+    if (s->halves) s->factors[at] = panels_halve(isa, t, x, m->k, s->halves + at * m->k);
     if (!s->scales) return;
     linear_round_row(m->c, row, code_stride(m->k), codes, &s->scales[at], &s->offsets[at]);
     if (s->rounded) isa->from_int8(DTYPE_F32, codes, s->rounded + at * m->k, m->k);

@@ -7,6 +7,7 @@
 #include "kernels/base/memory.h"
 #include "kernels/base/random.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/panels.h"
 #include "kernels/cpu/strips.h"
 #include "kernels/quantize.h"
 
@@ -419,6 +420,50 @@ START_TEST(test_blocks) {
 }
 END_TEST
 
+/* What fp16 leaves of sums over STEP elements, against float64: the same bound at every level, by the unit where there is one. */
+static void check_halves(enum isa level, enum dtype t, int64_t m, int64_t n, int64_t k, double x_scale, double w_scale) {
+    const struct isa_kernels *isa = isa_table(level);
+    int64_t stride = n + 15;
+    char *x = mem_try((size_t)(m * k) * dtype_bytes(t) + 1), *w = mem_try((size_t)(n * k) * dtype_bytes(t) + 1);
+    uint32_t *words = mem_try((size_t)(m * k) * sizeof *words + 1);
+    float *c = mem_try((size_t)(m * stride + 1) * sizeof *c), *scratch = mem_try((size_t)panels_scratch(k) * sizeof *scratch), factors[32];
+    uint64_t seed = 31;
+    for (int64_t i = 0; i < m * k; i++) store(t, x, i, (float)x_scale * uniform(&seed) * (i % 97 == 5 ? 300 : 1)); /* outliers, as activations have */
+    for (int64_t i = 0; i < n * k; i++) store(t, w, i, (float)w_scale * uniform(&seed));
+    for (int64_t i = 0; i <= m * stride; i++) c[i] = 7;
+    for (int64_t i = 0; i < m; i++) factors[i] = panels_halve(isa, t, x + i * k * (int64_t)dtype_bytes(t), k, words + i * k);
+    panels_run_halves(isa, &(struct dense_key){m, n, k, k, k, stride, t}, words, factors, w, c, scratch);
+    double error = 0, size = 0;
+    for (int64_t i = 0; i < m * n; i++) {
+        double want = 0;
+        for (int64_t l = 0; l < k; l++) want += (double)load(t, x, i / n * k + l) * (double)load(t, w, i % n * k + l);
+        error += pow((double)c[i / n * stride + i % n] - want, 2);
+        size += want * want;
+    }
+    ck_assert_msg(error <= size * 4e-6, "%s %s, %d x %d x %d: error %.3g", isa_name(level), dtype_name(t), (int)m, (int)n, (int)k, sqrt(error / size));
+    ck_assert(c[m * stride] == 7);
+    mem_try_free(x, 0);
+    mem_try_free(w, 0);
+    mem_try_free(words, 0);
+    mem_try_free(c, 0);
+    mem_try_free(scratch, 0);
+}
+
+START_TEST(test_halves) {
+    static const int64_t sizes[][3] = {{1, 1, 1}, {17, 33, 64}, {9, 128, 65}, {2, 300, 70}, {7, 31, 2048}};
+    EACH_LEVEL(level) {
+        if (level >= ISA_LEVEL_AVX512BF16 && !isa_has_halves()) continue;
+        for (size_t t = 0; t < COUNT(types); t++)
+            for (size_t i = 0; i < COUNT(sizes); i++) {
+                double huge = types[t] == DTYPE_F16 ? 100 : 1e36, tiny = types[t] == DTYPE_F16 ? 1e-2 : 1e-36; /* finite, outliers included */
+                check_halves((enum isa)level, types[t], sizes[i][0], sizes[i][1], sizes[i][2], 1, 0.02);
+                check_halves((enum isa)level, types[t], sizes[i][0], sizes[i][1], sizes[i][2], tiny, huge);
+                check_halves((enum isa)level, types[t], sizes[i][0], sizes[i][1], sizes[i][2], huge, tiny);
+            }
+    }
+}
+END_TEST
+
 START_TEST(test_tile) {
     enum { MOST = 40, WIDE = 144 };
     float *a = mem_try(MOST * WIDE * 4), *b = mem_try(WIDE * WIDE * 4), *c = mem_try(MOST * WIDE * 4);
@@ -574,5 +619,5 @@ START_TEST(test_from_int8) {
 }
 END_TEST
 
-TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_blocks, test_round_row, test_strips, test_tiles, test_tile,
+TEST_MAIN("kernels.cpu_isa", test_choose, test_conversions, test_exp, test_elementwise, test_rows, test_argmax_ties, test_few, test_blocks, test_round_row, test_strips, test_tiles, test_halves, test_tile,
           test_transpose, test_tile_pairs, test_pair_rows, test_softmax_tile, test_rope, test_from_int8)

@@ -20,6 +20,8 @@ INLINE float most_magnitude(enum dtype t, const void *x, int64_t n) {
     return f <= FLT_MAX ? f : NAN;
 }
 
+float ISA_NAME(isa_most)(enum dtype t, const void *x, int64_t n) { RETURN_BY_TYPE(t, most_magnitude, x, n); }
+
 INLINE float round_row(enum dtype t, const void *x, int64_t n, int8_t *codes) {
     float scale = most_magnitude(t, x, n) / 127.0f;
     if (!(scale > 0)) {

@@ -23,6 +23,14 @@ INLINE void scale(enum dtype t, const void *x, float f, void *y, int64_t n) {
 }
 void ISA_NAME(isa_scale)(enum dtype t, const void *x, float f, void *y, int64_t n) { BY_TYPE(t, scale, x, f, y, n); }
 
+INLINE void twice(enum dtype t, const void *x, float f, uint32_t *y, int64_t n) {
+    V_FOR(i, n, part, {
+        vu half = __builtin_convertvector(f16_vh(V_LOAD(t, x, i, part) * f), vu);
+        V_STORE(DTYPE_F32, y, i, part, (vf)(half << 16 | half));
+    });
+}
+void ISA_NAME(isa_twice)(enum dtype t, const void *x, float f, uint32_t *y, int64_t n) { BY_TYPE(t, twice, x, f, y, n); }
+
 INLINE void add(enum dtype t, const void *a, const void *b, void *y, int64_t n) {
     V_FOR(i, n, part, { V_STORE(t, y, i, part, V_LOAD(t, a, i, part) + V_LOAD(t, b, i, part)); });
 }

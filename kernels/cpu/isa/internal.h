@@ -41,11 +41,14 @@ void ISA_NAME(isa_add_scaled)(enum dtype t, const void *x, float f, float *y, in
 void ISA_NAME(isa_transpose)(enum dtype t, const void *x, int64_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
 void ISA_NAME(isa_expand)(const void *row, int64_t n, uint16_t *y);
 void ISA_NAME(isa_few)(const struct few_product *p);
+void ISA_NAME(isa_twice)(enum dtype t, const void *x, float f, uint32_t *y, int64_t n);
+float ISA_NAME(isa_most)(enum dtype t, const void *x, int64_t n);
 float ISA_NAME(isa_round_row)(enum dtype t, const void *x, int64_t n, int8_t *codes);
 void ISA_NAME(isa_strip)(const int8_t *rows, int64_t k, int8_t *strip);
 void ISA_NAME(isa_strips)(const struct strips_product *p);
 void ISA_NAME(isa_tile)(const struct tile_product *p);
 void ISA_NAME(isa_tile_pairs)(const struct tile_product *p);
+void ISA_NAME(isa_tile_halves)(const struct tile_product *p);
 void ISA_NAME(isa_pair_rows)(const void *x, size_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
 void ISA_NAME(isa_softmax_tile)(const struct softmax_tile *p);
 

@@ -8,25 +8,37 @@ enum { TALL = 6, WIDE = 4 };
 enum { TALL = 6, WIDE = 2 };
 #endif
 
-INLINE vf multiply_add(int has_pairs, vf a, vf b, vf sum) {
+enum elements { NUMBERS, PAIRS, HALVES }; /* of a and b: a constant in every use */
+
+INLINE vf multiply_add(enum elements e, vf a, vf b, vf sum) {
 #if defined(__AVX512BF16__)
-    if (has_pairs) return v_dot_pairs(sum, a, b);
+    if (e == PAIRS) return v_dot_pairs(sum, a, b);
 #endif
-    (void)has_pairs;
-    return v_fma(a, b, sum);
+    return e == HALVES ? v_fma_halves(a, b, sum) : v_fma(a, b, sum);
 }
 
-/* c (tall, wide vectors) at row i, column j; both extents constants, as is whether elements of a and b are pairs. */
-INLINE void corner(int has_pairs, int tall, int wide, const struct tile_product *p, int64_t i, int64_t j) {
+INLINE int64_t columns_of(enum elements e) { return e == HALVES ? 2 * LANES : LANES; } /* of a vector */
+
+/* c (+)= the halves of a sum; only the first of its parts where the columns end there. */
+INLINE void store_halves(const struct tile_product *p, float *c, int64_t column, vf sum) {
+    union v_halves s = {sum};
+    for (int i = 0; i < 2 && column + i * LANES < p->n; i++) {
+        vf x = vh_f16(s.part[i]);
+        v_store(DTYPE_F32, c, i * LANES, p->is_added ? x + v_load(DTYPE_F32, c, i * LANES) : x);
+    }
+}
+
+/* c (tall, wide vectors) at row i, column j; both extents are constants. */
+INLINE void corner(enum elements e, int tall, int wide, const struct tile_product *p, int64_t i, int64_t j) {
     vf sum[TALL][WIDE];
     const float *a = p->a + i * p->a_stride;
     float *c = p->c + i * p->c_stride + j;
 #pragma GCC unroll 8
     for (int r = 0; r < tall; r++)
 #pragma GCC unroll 8
-        for (int v = 0; v < wide; v++) sum[r][v] = p->is_added ? v_load(DTYPE_F32, c + r * p->c_stride, v * LANES) : v_set(0);
+        for (int v = 0; v < wide; v++) sum[r][v] = e != HALVES && p->is_added ? v_load(DTYPE_F32, c + r * p->c_stride, v * LANES) : v_set(0);
     for (int64_t k = 0; k < p->k; k++) {
-        const float *b = p->b + k * p->b_stride + j;
+        const float *b = p->b + k * p->b_stride + j * LANES / columns_of(e);
         vf bv[WIDE];
 #pragma GCC unroll 8
         for (int v = 0; v < wide; v++) bv[v] = v_load(DTYPE_F32, b, v * LANES);
@@ -34,30 +46,34 @@ INLINE void corner(int has_pairs, int tall, int wide, const struct tile_product 
         for (int r = 0; r < tall; r++) {
             vf ar = v_spread(a + r * p->a_stride + k);
 #pragma GCC unroll 8
-            for (int v = 0; v < wide; v++) sum[r][v] = multiply_add(has_pairs, ar, bv[v], sum[r][v]);
+            for (int v = 0; v < wide; v++) sum[r][v] = multiply_add(e, ar, bv[v], sum[r][v]);
         }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < tall; r++)
 #pragma GCC unroll 8
-        for (int v = 0; v < wide; v++) v_store(DTYPE_F32, c + r * p->c_stride, v * LANES, sum[r][v]);
+        for (int v = 0; v < wide; v++) {
+            if (e == HALVES) store_halves(p, c + r * p->c_stride + v * 2 * LANES, j + v * 2 * LANES, sum[r][v]);
+            else v_store(DTYPE_F32, c + r * p->c_stride, v * LANES, sum[r][v]);
+        }
 }
 
-INLINE void column(int has_pairs, int wide, const struct tile_product *p, int64_t j) {
+INLINE void column(enum elements e, int wide, const struct tile_product *p, int64_t j) {
     int64_t i = 0;
-    for (; i + TALL <= p->m; i += TALL) corner(has_pairs, TALL, wide, p, i, j);
-    for (; i + 2 <= p->m; i += 2) corner(has_pairs, 2, wide, p, i, j);
-    if (i < p->m) corner(has_pairs, 1, wide, p, i, j);
+    for (; i + TALL <= p->m; i += TALL) corner(e, TALL, wide, p, i, j);
+    for (; i + 2 <= p->m; i += 2) corner(e, 2, wide, p, i, j);
+    if (i < p->m) corner(e, 1, wide, p, i, j);
 }
 
-INLINE void tile(int has_pairs, const struct tile_product *p) {
-    int64_t j = 0;
-    for (; j + WIDE * LANES <= p->n; j += WIDE * LANES) column(has_pairs, WIDE, p, j);
-    for (; j < p->n; j += LANES) column(has_pairs, 1, p, j);
+INLINE void tile(enum elements e, const struct tile_product *p) {
+    int64_t j = 0, columns = columns_of(e);
+    for (; j + WIDE * columns <= p->n; j += WIDE * columns) column(e, WIDE, p, j);
+    for (; j < p->n; j += columns) column(e, 1, p, j);
 }
 
-void ISA_NAME(isa_tile)(const struct tile_product *p) { tile(0, p); }
-void ISA_NAME(isa_tile_pairs)(const struct tile_product *p) { tile(1, p); }
+void ISA_NAME(isa_tile)(const struct tile_product *p) { tile(NUMBERS, p); }
+void ISA_NAME(isa_tile_pairs)(const struct tile_product *p) { tile(PAIRS, p); }
+void ISA_NAME(isa_tile_halves)(const struct tile_product *p) { tile(HALVES, p); }
 
 void ISA_NAME(isa_pair_rows)(const void *x, size_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride) {
     for (int64_t r = 0; r < rows; r += 2) {

@@ -215,6 +215,24 @@ INLINE vh f16_vh(vf x) {
 #endif
 }
 
+/* Halves: a vector is two vh side by side, as vectors of f32 hold them. */
+union v_halves {
+    vf all;
+    vh part[2];
+};
+
+/* sum + a · b in fp16, rounded once where the processor has it; elsewhere by f32, whose sum is rounded on the way. */
+INLINE vf v_fma_halves(vf a, vf b, vf sum) {
+#if defined(__AVX512BF16__) /* no level of its own: who calls it asks isa_has_halves */
+    __asm__("vfmadd231ph %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+#else
+    union v_halves x = {a}, y = {b}, s = {sum};
+    for (int i = 0; i < 2; i++) s.part[i] = f16_vh(v_fma(vh_f16(x.part[i]), vh_f16(y.part[i]), vh_f16(s.part[i])));
+    return s.all;
+#endif
+}
+
 /* LANES signed bytes as floats. */
 INLINE vf v_bytes(const void *p) {
 #if LANES == 16
