@@ -59,11 +59,6 @@ void ISA_NAME(isa_strip)(const int8_t *rows, int64_t k, int8_t *strip) {
 #if defined(__AVX512VNNI__)
 enum { MOST_ROWS = 8, MOST_STRIPS = 8, LANE_BYTES = 4 * STRIP_ROWS, AHEAD_BYTES = 1024 };
 
-/* Asks for what a stream has further on. */
-INLINE void ask_ahead(int asks, const char *p) {
-    if (asks) __builtin_prefetch(p + AHEAD_BYTES);
-}
-
 /* `wide` strips from s on, p->spread apart, by `rows` rows of x from r on; both constants, so that the sums stay in registers. */
 INLINE void int8_block(int asks, int wide, int rows, const struct strips_product *p, int64_t s, int64_t r) {
     const char *w = p->w + (size_t)s * p->strip_stride;
@@ -81,7 +76,7 @@ INLINE void int8_block(int asks, int wide, int rows, const struct strips_product
 #pragma GCC unroll 8
         for (int a = 0; a < wide; a++) {
             vi v = v_load_codes(w + (size_t)a * apart + i * STRIP_ROWS);
-            ask_ahead(asks, w + (size_t)a * apart + i * STRIP_ROWS);
+            ask_ahead(asks, w + (size_t)a * apart + i * STRIP_ROWS, AHEAD_BYTES);
 #pragma GCC unroll 8
             for (int b = 0; b < rows; b++) exact[a][b] = v_dot_codes(exact[a][b], v, four[b]);
         }
@@ -111,7 +106,7 @@ INLINE void int4_group(int asks, int wide, int rows, int group, enum dtype scale
 #pragma GCC unroll 8
         for (int a = 0; a < wide; a++) {
             __m512i q = _mm512_loadu_si512(w + (size_t)a * apart + i / 8 * LANE_BYTES);
-            ask_ahead(asks, w + (size_t)a * apart + i / 8 * LANE_BYTES);
+            ask_ahead(asks, w + (size_t)a * apart + i / 8 * LANE_BYTES, AHEAD_BYTES);
             low[a] = (vi)_mm512_and_si512(q, lower);
             high[a] = (vi)_mm512_and_si512(_mm512_srli_epi16(q, 4), lower);
         }
@@ -164,8 +159,8 @@ INLINE void strips_rows(int group, int asks, int wide, int rows, const struct st
 }
 
 /* Few rows: many strips side by side, each a stream. More: as many of both as the registers hold sums for, which are two for grouped
- * weights: of one group, and of all. What is further on is asked for where a load feeds products enough to wait behind. With fewer the
- * processor follows the streams by itself and asking costs; so it does where `many` rows meet strips that the first of them left in cache. */
+ * weights: of one group, and of all. What is further on is asked for (vec.h) from 4 or 6 rows on; not where `many`
+ * rows meet strips that the first of them left in cache. */
 enum { WIDE_1 = 8, WIDE_2 = 4, WIDE_4 = 4, WIDE_8 = 2 };
 #define ROWS(name, group, asks, wide, rows) \
     static __attribute__((noinline)) void name##_##rows(const struct strips_product *p, int64_t r) { strips_rows(group, asks, wide, rows, p, r); }

@@ -43,6 +43,7 @@ INLINE void nibble_run(enum few_kind kind, int tall, int rows, const char *const
         q = _mm512_inserti32x4(q, _mm_loadu_si128((const __m128i *)(const void *)(run[a] + bytes + head)), 1);
         q = _mm512_inserti32x4(q, _mm_loadu_si128((const __m128i *)(const void *)(run[a] + 2 * bytes + head)), 2);
         q = _mm512_inserti32x4(q, _mm_loadu_si128((const __m128i *)(const void *)(run[a] + 3 * bytes + head)), 3);
+        ask_ahead(rows >= FED_ROWS, run[a], AHEAD_BYTES);
         struct quarters codes = look_up_quarters(q, table);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
@@ -65,6 +66,7 @@ INLINE void byte_run(int tall, int rows, const char *const *run, int64_t at, int
             __m512 scale = _mm512_permutexvar_ps(_mm512_add_epi32(of_block, _mm512_set1_epi32(4 * half)), heads);
             __m512i q = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)codes));
             q = _mm512_inserti64x4(q, _mm256_loadu_si256((const __m256i *)(const void *)(codes + Q8_0_BYTES)), 1);
+            ask_ahead(rows >= FED_ROWS, codes, AHEAD_BYTES);
             struct halves h = look_up(q);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++) sum[a][r] = _mm512_fmadd_ps(add_halves(_mm512_setzero_ps(), &h, x + r * p->x_stride), scale, sum[a][r]);

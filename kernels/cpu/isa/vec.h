@@ -178,6 +178,12 @@ INLINE void v_transpose(vf *rows) {
 
 /* ---- memory ---- */
 
+/* Asks for what a stream has `ahead` bytes further on. It pays where a load feeds products enough to wait behind; with fewer the processor
+ * follows the streams by itself, and asking costs. Where that begins, and how far ahead, are found by measuring. */
+INLINE void ask_ahead(int asks, const void *p, int ahead) {
+    if (asks) __builtin_prefetch((const char *)p + ahead);
+}
+
 INLINE vf vh_bf16(vh h) { return (vf)(__builtin_convertvector(h, vu) << 16); }
 
 INLINE vf vh_f16(vh h) {
