@@ -354,7 +354,7 @@ static void cpu_memory(const struct device *device, struct memory_use *out) {
     for (size_t i = 0; i < d->n_weights; i++)
         for (int k = 0; k < d->weights[i]->n_segments; k++) {
             const struct cpu_segment *s = &d->weights[i]->segments[k];
-            out->weight_bytes += s->stride * (size_t)s->rows;
+            out->weight_bytes += cpu_segment_bytes(s);
             out->packed_bytes += s->owned_bytes;
         }
     for (size_t i = 0; i < d->n_states; i++) out->state_bytes += d->states[i].bytes;

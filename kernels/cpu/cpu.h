@@ -28,6 +28,8 @@ struct cpu_segment {
     void *owned;
     size_t owned_bytes;
 };
+/* Of its encoded rows, as one after the other. */
+static inline size_t cpu_segment_bytes(const struct cpu_segment *s) { return s->starts ? s->starts[s->rows] : s->stride * (size_t)s->rows; }
 static inline const char *cpu_row(const struct cpu_segment *s, int64_t i) { return s->data + (s->starts ? s->starts[i] : (size_t)i * s->stride); }
 
 /* A weight on the device, shared by every program that names the same recipe and type. */

@@ -123,7 +123,7 @@ static enum status fill_segments(struct packing *k, struct error *e) {
         if (!s->data && !s->encoding->encode && !s->encoding->groups && !recipe_is_verbatim(parts[i].recipe)) return error_set(e, STATUS_UNSUPPORTED, "weights cannot be written as %s", s->encoding->name);
         enum status status = s->data ? STATUS_OK : pack_segment(k, parts[i].recipe, s, e);
         if (status != STATUS_OK) return status;
-        device_loaded(&k->d->head, (double)s->stride * (double)s->rows);
+        device_loaded(&k->d->head, (double)cpu_segment_bytes(s));
     }
     return STATUS_OK;
 }

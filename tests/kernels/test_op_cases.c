@@ -97,13 +97,18 @@ END_TEST
 static int is_counted(const struct recipe *r) { return r->kept && *r->kept >= 0; }
 
 /* A device says of a matrix without its zeros how many elements it stores. */
+static void add_bytes(void *to, double bytes) { *(double *)to += bytes; }
+
+/* What is kept of sparse rows, what is said of it while it is loaded, and what is said of it then. */
 START_TEST(stored_elements_are_counted) {
     struct clock clock = {0};
+    double loaded = 0;
     struct device *d;
     struct error e = {0};
     int seen = 0;
-    ck_assert_int_eq(backend_cpu.open(&(struct device_options){.clock = &clock, .threads = 2}, &d, &e), STATUS_OK);
+    ck_assert_int_eq(backend_cpu.open(&(struct device_options){.clock = &clock, .threads = 2, .watch = {add_bytes, &loaded}}, &d, &e), STATUS_OK);
     for (int i = 0; i < op_case_count(); i++) {
+        struct memory_use use;
         struct op_case c;
         struct build b;
         struct prepared *q = NULL;
@@ -112,6 +117,7 @@ START_TEST(stored_elements_are_counted) {
         build_case(&c, &b);
         const struct recipe *w = b.p.tensors[b.p.ops[0].in[1]].recipe;
         ck_assert(w->kept && *w->kept == -1);
+        loaded = 0;
         ck_assert_msg(run_on(&b, d, &q, &e) == STATUS_OK, "%s", e.text);
         float *row = mem_alloc((size_t)w->cols * sizeof *row);
         int64_t kept = 0;
@@ -122,6 +128,9 @@ START_TEST(stored_elements_are_counted) {
         ck_assert(is_counted(w) && *w->kept == kept);
         ck_assert_double_eq(recipe_stored_bytes(w, c.dtype),
                             (double)w->rows * (double)(mask_words(w->cols) * 4 + (c.variant == SPARSE_INT8 ? 4 : 0)) + (double)(kept * w->encoding->block_bytes));
+        ck_assert_double_eq(loaded, recipe_stored_bytes(w, c.dtype));
+        backend_cpu.memory(d, &use);
+        ck_assert_double_eq((double)use.weight_bytes, loaded);
         mem_free(row);
         backend_cpu.release(q);
         program_free(&b.p);
