@@ -139,7 +139,7 @@ struct isa_kernels {
     void (*strips)(const struct strips_product *p);
     void (*tile)(const struct tile_product *p);
     void (*tile_pairs)(const struct tile_product *p);                 /* of pairs of bf16; only where has_pairs */
-    void (*tile_halves)(const struct tile_product *p);                /* of halves; below avx512bf16 in f32 with the same roundings, from there on only where isa_has_halves */
+    void (*tile_halves)(const struct tile_product *p);                /* of halves; by way of f32 below avx512bf16, from there on only where isa_has_halves */
     /* y ((rows + 1) / 2, y_stride) = pairs of neighbouring rows of bf16 x (rows, cols), x_stride in bytes; beyond the last row are zeros. */
     void (*pair_rows)(const void *x, size_t x_stride, int64_t rows, int64_t cols, float *y, int64_t y_stride);
     void (*softmax_tile)(const struct softmax_tile *p);

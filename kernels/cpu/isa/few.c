@@ -299,8 +299,7 @@ INLINE uint32_t mask_word(const char *row, int64_t i) {
 }
 
 /* 64 bytes at p, spread over a register by a mask; zero elsewhere. In these words, since on some processors (AMD Zen 4) the instruction waits
- * for what its target held, though it keeps nothing of it (twice the time, by measurement: what was just made zero holds nobody up), and
- * since its form with memory takes as long. */
+ * for what its target held, though it keeps nothing of it: half the speed, by measurement. Nobody waits for what was just made zero. */
 #define SPREAD(instruction, p, mask) \
     __m512i packed = _mm512_loadu_si512(p), out = _mm512_setzero_si512(); \
     __asm__(instruction " %1, %0%{%2%}%{z%}" : "+v"(out) : "v"(packed), "Yk"(mask)); \
