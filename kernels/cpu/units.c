@@ -73,11 +73,10 @@ struct operands {
     float factors[MOST_ROWS], x_wide[MOST_ROWS * ELEMENTS], w_wide[COLUMNS * ELEMENTS], c[MOST_ROWS * (COLUMNS + SLACK)], scratch[];
 };
 
-static struct operands *operands_make(const struct isa_kernels *isa) {
+static struct operands *operands_make(void) {
     struct operands *o = mem_try(sizeof *o + (size_t)panels_scratch(ELEMENTS) * sizeof(float));
     for (size_t i = 0; o && i < MOST_ROWS * ELEMENTS; i++) o->x[i] = 0x3f80, o->x_wide[i] = 1;
     for (size_t i = 0; o && i < COLUMNS * ELEMENTS; i++) o->w[i] = 0x3f80, o->w_wide[i] = 1;
-    for (size_t i = 0; o && i < MOST_ROWS; i++) o->factors[i] = panels_halve(isa, DTYPE_BF16, o->x + i * ELEMENTS, ELEMENTS, o->words + i * ELEMENTS);
     return o;
 }
 
@@ -89,7 +88,10 @@ static struct trial trial_make(const struct units *u, struct operands *o, enum d
     struct trial r = {.key = {rows, COLUMNS, ELEMENTS, ELEMENTS, ELEMENTS, COLUMNS + SLACK, t}, .x = t == DTYPE_F32 ? (const void *)o->x_wide : o->x,
                       .w = t == DTYPE_F32 ? (const void *)o->w_wide : o->w, .c = o->c, .scratch = o->scratch};
     if (who == UNIT_PANELS && panels_fit(u->isa, t, ELEMENTS)) r.isa = u->isa;
-    if (who == UNIT_HALVES && u->has_halves) r.isa = u->isa, r.words = o->words, r.factors = o->factors;
+    if (who == UNIT_HALVES && u->has_halves) {
+        for (int64_t i = 0; i < rows; i++) o->factors[i] = panels_halve(u->isa, t, o->x + i * ELEMENTS, ELEMENTS, o->words + i * ELEMENTS);
+        r.isa = u->isa, r.words = o->words, r.factors = o->factors;
+    }
     if (who != UNIT_LIBRARY || (t == DTYPE_BF16 && !u->has_library_bf16)) return r;
     r.set = dense_set_open(1);
     if (dense_set_add(r.set, &r.key, &e) == STATUS_OK && (r.library_scratch = mem_try(dense_set_scratch(r.set) + 1)) != NULL) r.isa = u->isa;
@@ -103,7 +105,7 @@ static void trial_free(struct trial *t) {
 
 /* ns of each candidate; NAN of what cannot be. UNIT_F32 is the better one for f32, after w is widened. */
 static void measure(struct units *u, enum dtype t, enum rows_class c, double *ns) {
-    struct operands *o = operands_make(u->isa);
+    struct operands *o = operands_make();
     const struct candidates *all = candidates_of(t);
     int threads = dense_single_thread();
     struct trial trials[MOST_CANDIDATES] = {{0}};

@@ -83,7 +83,7 @@ static enum status pack_segment(struct packing *k, const struct recipe *part, st
     enum status status = STATUS_OK;
     k->segment = s;
     k->part = part;
-    s->owned_bytes = s->stride * (size_t)s->rows + SLACK_BYTES;
+    s->owned_bytes = cpu_segment_bytes(s) + SLACK_BYTES;
     if (s->rounds_inputs && strips_fit(k->d->isa, s->encoding, k->weight->cols)) {
         s->strip_bytes = strip_bytes(s->encoding, k->weight->cols);
         s->owned_bytes = (size_t)((s->rows + STRIP_ROWS - 1) / STRIP_ROWS) * s->strip_bytes;
@@ -92,7 +92,7 @@ static enum status pack_segment(struct packing *k, const struct recipe *part, st
         s->starts = mem_alloc((size_t)(s->rows + 1) * sizeof *s->starts);
         status = pack_rows(k, e);
         for (int64_t r = 0; r < s->rows; r++) s->starts[r + 1] += s->starts[r];
-        s->owned_bytes = s->starts[s->rows] + SLACK_BYTES;
+        s->owned_bytes = cpu_segment_bytes(s) + SLACK_BYTES;
         if (status == STATUS_OK && part->kept) *part->kept = kept_in(s, k->weight->cols);
     }
     if (status != STATUS_OK) return status;

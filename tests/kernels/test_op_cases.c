@@ -96,10 +96,9 @@ END_TEST
 
 static int is_counted(const struct recipe *r) { return r->kept && *r->kept >= 0; }
 
-/* A device says of a matrix without its zeros how many elements it stores. */
 static void add_bytes(void *to, double bytes) { *(double *)to += bytes; }
 
-/* What is kept of sparse rows, what is said of it while it is loaded, and what is said of it then. */
+/* A device says of a matrix without its zeros how many elements it stores, and its bytes while it is loaded and after. */
 START_TEST(stored_elements_are_counted) {
     struct clock clock = {0};
     double loaded = 0;

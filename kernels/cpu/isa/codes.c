@@ -159,8 +159,8 @@ INLINE void strips_rows(int group, int asks, int wide, int rows, const struct st
 }
 
 /* Few rows: many strips side by side, each a stream. More: as many of both as the registers hold sums for, which are two for grouped
- * weights: of one group, and of all. What is further on is asked for (vec.h) from 4 or 6 rows on; not where `many`
- * rows meet strips that the first of them left in cache. */
+ * weights: of one group, and of all. What is further on is asked for (vec.h) from 4 or 6 rows on; not where `many` rows meet strips
+ * that the first of them left in cache. */
 enum { WIDE_1 = 8, WIDE_2 = 4, WIDE_4 = 4, WIDE_8 = 2 };
 #define ROWS(name, group, asks, wide, rows) \
     static __attribute__((noinline)) void name##_##rows(const struct strips_product *p, int64_t r) { strips_rows(group, asks, wide, rows, p, r); }
